@@ -1,0 +1,1 @@
+"""What is read from the database: definitions, membership, stored facts of one unit."""

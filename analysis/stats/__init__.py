@@ -1,0 +1,1 @@
+"""Statistics: pure functions of moments, no database, no clock, no logging (see docs/statistics.md)."""

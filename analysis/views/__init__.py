@@ -1,0 +1,1 @@
+"""Pages about results: home, results, health, adequacy, decision, reports, mails."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from django.conf import settings
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from accounts.access import Action, allows
 from accounts.models import Membership, User
@@ -113,14 +113,7 @@ def build_navigation(request: HttpRequest) -> Navigation:
 
 def project_home(slug: str) -> str:
     """Return the address of a project's first page."""
-    return f"/p/{slug}/"
-
-
-def _room_url(name: str, slug: str) -> str:
-    try:
-        return reverse(name, args=[slug])
-    except NoReverseMatch:
-        return ""
+    return reverse("analysis:home", args=[slug])
 
 
 def _project_link(membership: Membership, current: Membership | None) -> ProjectLink:
@@ -139,7 +132,7 @@ def _groups(membership: Membership, path: str) -> tuple[Group, ...]:
         (
             title,
             [
-                (label, _room_url(name, slug))
+                (label, reverse(name, args=[slug]))
                 for label, name, action in links
                 if allows(membership.role, action)
             ],
@@ -148,12 +141,12 @@ def _groups(membership: Membership, path: str) -> tuple[Group, ...]:
     ]
     here = _room_of(path, project_home(slug), [url for _, links in rooms for _, url in links])
     return tuple(
-        Group(title, tuple(Link(label, url, is_current=url == here) for label, url in links if url))
+        Group(title, tuple(Link(label, url, is_current=url == here) for label, url in links))
         for title, links in rooms
     )
 
 
 def _room_of(path: str, home: str, urls: list[str]) -> str:
     """Return the longest address that `path` lies under; a project's home holds only itself."""
-    holding = [url for url in urls if path == url or (url and url != home and path.startswith(url))]
+    holding = [url for url in urls if path == url or (url != home and path.startswith(url))]
     return max(holding, key=len, default="")

@@ -24,7 +24,8 @@ from analysis.serializers import (
     ScheduleSerializer,
 )
 from analysis.services import add_recipient, remove_recipient, request_analysis, schedule_of, set_schedule
-from analysis.wake import RUN_JOB, wake_worker
+from analysis.services.jobs import RUN_JOB
+from core.wake import wake_worker
 from experiments.api.base import ExperimentView, environment_of
 
 
@@ -48,7 +49,7 @@ class AnalyseView(ExperimentView):
     @extend_schema(operation_id="experiments_analyse", request=None, responses={202: JobSerializer})
     def post(self, request: Request, public_id: str) -> Response:
         job = request_analysis(experiment=self.find(), actor=Actor.of(request), now=timezone.now())
-        wake_worker(RUN_JOB, job.public_id)
+        wake_worker(RUN_JOB, [job.public_id])
         return Response(JobSerializer(job).data, status=202)
 
 
@@ -104,9 +105,7 @@ class ScheduleView(ExperimentView):
     )
     def put(self, request: Request, public_id: str) -> Response:
         body = self.read(request, ScheduleInputSerializer)
-        schedule = set_schedule(
-            experiment=self.find(), actor=Actor.of(request), now=timezone.now(), **body
-        )
+        schedule = set_schedule(experiment=self.find(), actor=Actor.of(request), now=timezone.now(), **body)
         return Response(ScheduleSerializer(schedule).data)
 
 
@@ -138,5 +137,3 @@ class JobView(GenericAPIView[AnalysisJob]):
     @extend_schema(operation_id="jobs_retrieve", responses=JobSerializer)
     def get(self, request: Request, public_id: str) -> Response:
         return Response(JobSerializer(get_object_or_404(self.get_queryset(), public_id=public_id)).data)
-
-

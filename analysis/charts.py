@@ -1,5 +1,6 @@
 """The pictures of a result, as Vega-Lite on the server: SVG for pages (light and dark), PNG for mails."""
 
+import re
 import zlib
 from dataclasses import dataclass
 from functools import lru_cache
@@ -41,10 +42,14 @@ THEMES: dict[ThemeName, Theme] = {
         ("#929cae", "#6ea3f5", "#f0a35a", "#5cc0b0", "#b694e0"),
     ),
 }  # fmt: skip
+# Names may hold anything. What XML cannot hold aborts the renderer and the process with it; a line or paragraph
+# separator ends a string in the expressions by which Vega sorts.
+_UNDRAWABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 SHAPES = {"good": "triangle-up", "bad": "triangle-down", "unclear": "circle"}
 ROW_HEIGHT = 30
 WIDTH = 420
-NARROW_WIDTH = 180
+NARROW_WIDTH = 160
+NARROW_LABEL = 108
 
 
 def forest_chart(
@@ -81,9 +86,19 @@ def _panel(
     ]
     data = alt.Data(values=rows)
     order = [row.name for row in panel.rows]
-    y = alt.Y("name:N", sort=order, title=None, axis=alt.Axis(labelLimit=width // 2 - 10, ticks=False, domain=False))
+    y = alt.Y(
+        "name:N",
+        sort=order,
+        title=None,
+        axis=alt.Axis(labelLimit=NARROW_LABEL if is_narrow else 200, ticks=False, domain=False),
+    )
     title = axis_title.replace(" (", "\n(").split("\n") if is_narrow else axis_title
-    x = alt.X("value:Q", title=title, axis=alt.Axis(tickCount=4 if is_narrow else 8), scale=alt.Scale(domain=list(domain), nice=False, clamp=True))
+    x = alt.X(
+        "value:Q",
+        title=title,
+        axis=alt.Axis(tickCount=4 if is_narrow else 8),
+        scale=alt.Scale(domain=list(domain), nice=False, clamp=True),
+    )
     colour = alt.Color(
         "judgement:N",
         legend=None,
@@ -134,7 +149,9 @@ def exposures_chart(days: list[dict[str, Any]], variants: list[str], theme_name:
         .encode(
             x=alt.X("day:T", title=None, axis=alt.Axis(format="%d %b", tickCount=8)),
             y=alt.Y("units:Q", title="new units a day", scale=alt.Scale(zero=True)),
-            color=alt.Color("variant:N", sort=variants, legend=legend, scale=alt.Scale(domain=variants, range=colours)),
+            color=alt.Color(
+                "variant:N", sort=variants, legend=legend, scale=alt.Scale(domain=variants, range=colours)
+            ),
             shape=alt.Shape("variant:N", sort=variants, legend=legend, scale=alt.Scale(domain=variants)),
         )
         .properties(width=560, height=220)
@@ -145,7 +162,8 @@ def exposures_chart(days: list[dict[str, Any]], variants: list[str], theme_name:
 def _styled(chart: Any, theme: Theme) -> Any:
     return (
         chart.properties(background=theme.page, padding={"left": 6, "right": 12, "top": 6, "bottom": 6})
-        .configure(font=FONT)
+        # Off: Vega-Lite would build its own descriptions as expressions out of our names, which may hold anything.
+        .configure(font=FONT, aria=False)
         .configure_view(stroke=None)
         .configure_axis(
             labelColor=theme.ink,
@@ -174,7 +192,16 @@ def to_png(chart: Any, scale: float = 2.0) -> bytes:
 
 
 def _spec(chart: Any) -> bytes:
-    return orjson.dumps(chart.to_dict(), option=orjson.OPT_SORT_KEYS)
+    return orjson.dumps(_drawable(chart.to_dict()), option=orjson.OPT_SORT_KEYS)
+
+
+def _drawable(value: Any) -> Any:
+    """Return a specification with a space for every character that the renderer cannot take."""
+    if isinstance(value, str):
+        return _UNDRAWABLE.sub(" ", value)
+    if isinstance(value, list):
+        return [_drawable(item) for item in value]
+    return {key: _drawable(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 @lru_cache(maxsize=64)

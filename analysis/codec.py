@@ -94,7 +94,9 @@ def _decode_dataclass(expected: type, value: Json) -> Any:
         return NotEstimable(value[REASON])
     hints = _hints(expected)
     known = {field.name: value[field.name] for field in fields(expected) if field.name in value}
-    missing = [field.name for field in fields(expected) if field.name not in value and field.default is MISSING]
+    missing = [
+        field.name for field in fields(expected) if field.name not in value and field.default is MISSING
+    ]
     if missing:
         raise ValueError(f"{expected.__name__} lacks {', '.join(missing)}")
     return expected(**{name: decode(hints[name], item) for name, item in known.items()})

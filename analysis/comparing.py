@@ -88,7 +88,8 @@ def arm_pair(
     strata = []
     for key in table.strata:
         sums = {
-            v.index: table.sums(v.index, breakdown=breakdown, outside=outside, stratum=key) for v in inputs.variants
+            v.index: table.sums(v.index, breakdown=breakdown, outside=outside, stratum=key)
+            for v in inputs.variants
         }
         strata.append(
             Stratum(
@@ -119,7 +120,8 @@ def adjust_families(metrics: Sequence[MetricResult]) -> tuple[MetricResult, ...]
         p_values = adjust_p_values([e.p_adjusted for _, e in members], method)
         adjusted |= {(m.facts.spec.key, e.variant): p for (m, e), p in zip(members, p_values, strict=True)}
     return tuple(
-        MetricResult(m.facts, m.arms, tuple(_with_adjusted(m.facts, e, adjusted) for e in m.effects)) for m in metrics
+        MetricResult(m.facts, m.arms, tuple(_with_adjusted(m.facts, e, adjusted) for e in m.effects))
+        for m in metrics
     )
 
 
@@ -133,7 +135,9 @@ def _with_adjusted(
     return EffectResult(effect.variant, effect.comparison, p_value, outcome, effect.guardrail)
 
 
-def _check_guardrail(metric: MetricFacts, pair: Pair, treatment: int, approach: Approach) -> GuardrailFacts | None:
+def _check_guardrail(
+    metric: MetricFacts, pair: Pair, treatment: int, approach: Approach
+) -> GuardrailFacts | None:
     if metric.role != "guardrail" or metric.margin is None:
         return None
     result: GuardrailResult = check_guardrail(

@@ -88,8 +88,12 @@ def _notes(primary: MetricResult, adequacy: Adequacy, *, ended: bool) -> tuple[s
     waiting = sum(arm.immature for arm in primary.arms)
     if waiting and not ended:
         days = primary.facts.spec.window_days
-        notes.append(f"{format_count(waiting)} units are still inside their window of {days} days; they count later.")
+        notes.append(
+            f"{format_count(waiting)} units are still inside their window of {days} days; they count later."
+        )
     missing = adequacy.planned_units - adequacy.units
     if missing > 0 and ended:
-        notes.append(f"It ended {format_count(missing)} units short of the plan; repeat it with the planned size.")
+        notes.append(
+            f"It ended {format_count(missing)} units short of the plan; repeat it with the planned size."
+        )
     return tuple(notes)

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from analysis.effect_words import describe_comparison
 from analysis.inputs import MetricFacts
 from analysis.presentation import Report, SegmentTableWords
-from analysis.result import Result, SegmentTable
+from analysis.result import Result, SegmentRow, SegmentTable
 from analysis.stats.compare import Comparison, Lift
 from analysis.stats.estimable import Interval, NotEstimable
 
 OVERALL = "Everyone"
+ROWS_DRAWN = 20
+"""A plot of more lines cannot be read; the largest segments are drawn, the table has all."""
 CLIP_AT_WIDTHS = 6.0
 """Intervals are cut at this many overall half widths from the overall effect; their numbers stay beside them."""
 
@@ -78,15 +80,30 @@ def _panel(
         return None
     low, high = _range(drawn, [_drawn(c, metric, is_relative) for c in _comparisons(table)])
     rows = [_row(OVERALL, overall, metric, is_relative, (low, high), is_overall=True)]
+    drawn_rows = _largest(table)
     for row, text in zip(table.rows, words.rows, strict=True):
+        if row.segment.version_id not in drawn_rows:
+            continue
         comparison = row.effect if isinstance(row.effect, NotEstimable) else row.effect.comparison
         hidden = "not shown (small cells)" if text.suppressed else ""
         rows.append(_row(row.segment.name, comparison, metric, is_relative, (low, high), hidden=hidden))
     return ForestPanel(f"{words.variant} against {result.variant(0).name}", tuple(rows), low, high)
 
 
+def _largest(table: SegmentTable) -> frozenset[int]:
+    """Return the version ids of the segments to draw."""
+
+    def size(row: SegmentRow) -> int:
+        return 0 if isinstance(row.units, NotEstimable) else sum(row.units)
+
+    rows = sorted(table.rows, key=size, reverse=True)[:ROWS_DRAWN]
+    return frozenset(row.segment.version_id for row in rows)
+
+
 def _comparisons(table: SegmentTable) -> list[Comparison | NotEstimable]:
-    return [row.effect if isinstance(row.effect, NotEstimable) else row.effect.comparison for row in table.rows]
+    return [
+        row.effect if isinstance(row.effect, NotEstimable) else row.effect.comparison for row in table.rows
+    ]
 
 
 def _drawn(
@@ -131,7 +148,9 @@ def _row(
         return ForestRow(name, None, None, None, "○", "unclear", hidden or "not estimable", is_overall)
     value, interval = drawn
     words = describe_comparison(comparison, metric)
-    lift, bounds = (words.lift, words.interval) if is_relative else (words.difference, words.difference_interval)
+    lift, bounds = (
+        (words.lift, words.interval) if is_relative else (words.difference, words.difference_interval)
+    )
     return ForestRow(
         name=name,
         value=_clip(value, domain),
@@ -158,12 +177,16 @@ def _axis_title(metric: MetricFacts, is_relative: bool) -> str:
 
 def _caption(result: Result) -> str:
     level = f"{100.0 * (1.0 - result.plan.alpha):.4g} %"
+    segments = max(len(table.rows) for table in result.segments)
+    some = f" The {ROWS_DRAWN} largest of {segments} segments." if segments > ROWS_DRAWN else ""
     return (
-        f"Effect on {result.primary.facts.name} by segment with {level} intervals; the band is the effect on everyone. "
-        "▲ above zero, ▼ below, ● not distinguishable."
+        f"Effect on {result.primary.facts.name} by segment with {level} intervals; the band is the effect on "
+        f"everyone. ▲ above zero, ▼ below, ● not distinguishable.{some}"
     )
 
 
 def _alt(panels: tuple[ForestPanel, ...]) -> str:
-    parts = [f"{panel.title}: " + "; ".join(f"{row.name} {row.label}" for row in panel.rows) for panel in panels]
+    parts = [
+        f"{panel.title}: " + "; ".join(f"{row.name} {row.label}" for row in panel.rows) for panel in panels
+    ]
     return ". ".join(parts) + "."

@@ -14,7 +14,9 @@ class DecisionForm(forms.Form):
     """What to do with an experiment, and why."""
 
     decision = forms.ChoiceField(choices=Decision.choices, widget=forms.RadioSelect)
-    variant = forms.ChoiceField(required=False, help_text="Which variant is shipped; only for “Ship a variant”.")
+    variant = forms.ChoiceField(
+        required=False, help_text="Which variant is shipped; only for “Ship a variant”."
+    )
     reason = forms.CharField(
         widget=forms.Textarea(attrs={"rows": 4}),
         help_text="What the numbers say, what they do not, and who disagreed. The next team reads this.",

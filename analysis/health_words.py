@@ -11,7 +11,12 @@ from analysis.stats.wording import format_count, format_p, join_words
 from core.formatting import percent
 
 CheckState = Literal["ok", "warning", "danger", "unclear"]
-STATE_WORDS: dict[CheckState, str] = {"ok": "OK", "warning": "Look", "danger": "Problem", "unclear": "Not tested"}
+STATE_WORDS: dict[CheckState, str] = {
+    "ok": "OK",
+    "warning": "Look",
+    "danger": "Problem",
+    "unclear": "Not tested",
+}
 LATE_SHARE = 0.05
 
 
@@ -65,21 +70,29 @@ def _split(result: Result) -> CheckRow:
     pairs = zip(result.variants, split.observed, split.expected, strict=True)
     counts = join_words([f"{v.name} {format_count(o)} (expected {format_count(e)})" for v, o, e in pairs])
     verdict = f"alarm below p = {ALERT_P:g}"
-    return _row(name, "danger" if split.is_alert else "ok", f"{counts}; {format_p(split.p_value)}, {verdict}.")
+    return _row(
+        name, "danger" if split.is_alert else "ok", f"{counts}; {format_p(split.p_value)}, {verdict}."
+    )
 
 
 def _crossover(health: Health) -> CheckRow:
     share = health.crossover_units / health.units if health.units else 0.0
     state: CheckState = "danger" if share > CROSSOVER_LIMIT else "warning" if share > 0 else "ok"
     met = f"{format_count(health.crossover_units)} of {format_count(health.units)} units met more than one variant"
-    return _row("One variant per unit", state, f"{met} (at most {percent(CROSSOVER_LIMIT)} can be tolerated).")
+    return _row(
+        "One variant per unit", state, f"{met} (at most {percent(CROSSOVER_LIMIT)} can be tolerated)."
+    )
 
 
 def _silent_metrics(health: Health) -> CheckRow:
     name = "Data for every metric"
     if health.metrics_without_data:
-        return _row(name, "danger", f"Nothing has arrived for {join_words(list(health.metrics_without_data))}.")
-    return _row(name, "ok", "The primary metric and all guardrails have data, or it is too early to expect any.")
+        return _row(
+            name, "danger", f"Nothing has arrived for {join_words(list(health.metrics_without_data))}."
+        )
+    return _row(
+        name, "ok", "The primary metric and all guardrails have data, or it is too early to expect any."
+    )
 
 
 def _clock(health: Health) -> CheckRow:

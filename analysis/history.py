@@ -23,7 +23,9 @@ from segments.rules import parse
 HISTORY_DAYS = 28
 TIME_LIMIT_MS = 4_000
 
-EVERYBODY = "SELECT unit_id FROM events_profile WHERE environment_id = %(environment)s AND unit_type = %(unit_type)s"
+EVERYBODY = (
+    "SELECT unit_id FROM events_profile WHERE environment_id = %(environment)s AND unit_type = %(unit_type)s"
+)
 
 VALUES = {
     "conversion": "LEAST(count(e.event_id), 1)::numeric",
@@ -76,9 +78,27 @@ def read_traffic(
         daily, source = plan.daily_units, "new units a day as given in the plan"
     given = given_baseline(metric, use.baseline_mean, use.baseline_sd)
     observed = observed_baseline(metric, _estimate(metric, sums))
-    if isinstance(given, NotEstimable) or (audience.version is not None and not isinstance(observed, NotEstimable)):
-        return Traffic(audience.name, audience.sentence, audience.version is None, sums.n, daily, observed, f"{source}, baseline from them")
-    return Traffic(audience.name, audience.sentence, audience.version is None, sums.n, daily, given, f"{source}, baseline as given")
+    if isinstance(given, NotEstimable) or (
+        audience.version is not None and not isinstance(observed, NotEstimable)
+    ):
+        return Traffic(
+            audience.name,
+            audience.sentence,
+            audience.version is None,
+            sums.n,
+            daily,
+            observed,
+            f"{source}, baseline from them",
+        )
+    return Traffic(
+        audience.name,
+        audience.sentence,
+        audience.version is None,
+        sums.n,
+        daily,
+        given,
+        f"{source}, baseline as given",
+    )
 
 
 def _target_audience(target: Target) -> Audience:

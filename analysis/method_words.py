@@ -61,7 +61,11 @@ def _pooling_sentence(approach: Approach) -> str:
 
 def _families_sentence(inputs: Inputs) -> str:
     arms = len(inputs.variants) - 1
-    primary = f"the primary metric by Holm over {arms} variants" if arms > 1 else "one primary comparison needs none"
+    primary = (
+        f"the primary metric by Holm over {arms} variants"
+        if arms > 1
+        else "one primary comparison needs none"
+    )
     return (
         f"P-values are adjusted within their family: {primary}; secondary metrics and segments by "
         "Benjamini-Hochberg; guardrails keep their own error rate."
@@ -71,6 +75,10 @@ def _families_sentence(inputs: Inputs) -> str:
 def _metric_sentence(inputs: Inputs) -> str:
     primary = inputs.metrics[0]
     spec = primary.spec
-    window = f"within {format_days(spec.window_days)} of exposure" if spec.window_days else "from exposure to the end"
+    window = (
+        f"within {format_days(spec.window_days)} of exposure"
+        if spec.window_days
+        else "from exposure to the end"
+    )
     cap = f", capped at {spec.cap:g}" if spec.cap is not None else ""
     return f"{primary.name}: {KIND_WORDS[spec.kind]} “{spec.event_name}” {window}{cap}."

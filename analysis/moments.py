@@ -36,6 +36,8 @@ EVENTS = ibis.table(
     },
     name="events_event",
 )
+
+
 @dataclass(frozen=True, slots=True)
 class MetricSpec:
     """How events become a number per unit; see experiments.Metric."""
@@ -84,11 +86,14 @@ def moments_expression(scope: Scope, metrics: Sequence[MetricSpec]) -> ir.Table:
     if len({metric.family for metric in metrics}) != 1:
         raise ValueError("one expression holds the metrics of exactly one family")
     units = _unit_values(scope, metrics)
-    cells = _with_breakdowns(units, scope.breakdowns)
     columns: dict[str, Any] = {}
     for index, metric in enumerate(metrics):
-        columns |= _cell_columns(cells, index, metric)
-    return cells.group_by(*CELL).aggregate(**columns).order_by(*CELL)
+        columns |= _cell_columns(units, index, metric)
+    # Units with the same segments are added up first: sums are exact, so a cell is the sum of a few of these groups
+    # instead of being summed over every unit once for each of its segments.
+    groups = units.group_by(*CELL[:-1], "segments").aggregate(**columns)
+    cells = _with_breakdowns(groups, scope.breakdowns)
+    return cells.group_by(*CELL).aggregate(**{name: cells[name].sum() for name in columns}).order_by(*CELL)
 
 
 def to_sql(expression: ir.Table, dialect: str = "postgres") -> str:
@@ -168,18 +173,18 @@ def _in_time(joined: ir.Table, scope: Scope, metric: MetricSpec) -> Any:
     return ibis.literal(True)
 
 
-def _with_breakdowns(units: ir.Table, breakdowns: tuple[int, ...]) -> ir.Table:
-    """Repeat each unit for every declared breakdown it was in, besides its row under EVERYONE."""
-    everyone = units.mutate(breakdown=ibis.literal(EVERYONE, "int64")).drop("segments")
+def _with_breakdowns(groups: ir.Table, breakdowns: tuple[int, ...]) -> ir.Table:
+    """Repeat each group for every declared breakdown its units were in, besides its row under EVERYONE."""
+    everyone = groups.mutate(breakdown=ibis.literal(EVERYONE, "int64")).drop("segments")
     if not breakdowns:
         return everyone
-    unnested = units.mutate(breakdown=units.segments.unnest()).drop("segments")
+    unnested = groups.mutate(breakdown=groups.segments.unnest()).drop("segments")
     inside = unnested.filter(unnested.breakdown.isin(sorted(breakdowns)))
     return everyone.union(inside.select(everyone.columns), distinct=False)
 
 
-def _cell_columns(cells: ir.Table, index: int, metric: MetricSpec) -> dict[str, Any]:
-    x, events = cells[f"x{index}"], cells[f"e{index}"]
+def _cell_columns(units: ir.Table, index: int, metric: MetricSpec) -> dict[str, Any]:
+    x, events = units[f"x{index}"], units[f"e{index}"]
     columns = {
         f"n{index}": x.count(),
         f"immature{index}": x.isnull().sum(),

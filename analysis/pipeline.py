@@ -30,7 +30,8 @@ def analyse(inputs: Inputs) -> Result:
     per_day = _units_per_day(inputs, days_run)
     adequacy = _assess(inputs, metrics[0], units, days_run, per_day, is_final=is_final)
     tables = tuple(
-        build_segment_table(inputs, inputs.metrics[0], variant.index, approach) for variant in inputs.variants[1:]
+        build_segment_table(inputs, inputs.metrics[0], variant.index, approach)
+        for variant in inputs.variants[1:]
     )
     return Result(
         schema=SCHEMA,

@@ -29,7 +29,9 @@ def plan_traffic(experiment: Experiment, *, now: datetime) -> Planning:
         .first()
     )
     if use is None:
-        raise DomainError("There is no primary metric yet; choose one on the set-up page.", code="no_primary_metric")
+        raise DomainError(
+            "There is no primary metric yet; choose one on the set-up page.", code="no_primary_metric"
+        )
     metric = metric_facts(use)
     shares = _shares(experiment)
     rows = tuple(
@@ -44,7 +46,9 @@ def _shares(experiment: Experiment) -> Shares:
     target = experiment.targets.order_by("position").first()
     arms = experiment.variants.count()
     if arms < 2:
-        raise DomainError("An experiment needs at least two variants; add one on the set-up page.", code="no_variants")
+        raise DomainError(
+            "An experiment needs at least two variants; add one on the set-up page.", code="no_variants"
+        )
     weights = [weight / 10_000 for weight in target.weights_bp] if target else []
     treatments = [weight for weight in weights[1:] if weight > 0.0]
     if len(weights) != arms or weights[0] <= 0.0 or not treatments:

@@ -180,7 +180,9 @@ def _joint_tests(result: Result, table: SegmentTable) -> tuple[str, ...]:
     sentences = [_interaction_sentence(table, alpha)]
     sentences += _differing(table, alpha)
     if isinstance(table.sign_change, SignChange) and table.sign_change.p_value < alpha:
-        sentences.append(f"It helps some and harms others (Gail-Simon, {format_p(table.sign_change.p_value)}).")
+        sentences.append(
+            f"It helps some and harms others (Gail-Simon, {format_p(table.sign_change.p_value)})."
+        )
     return tuple(sentences)
 
 
@@ -191,7 +193,10 @@ def _interaction_sentence(table: SegmentTable, alpha: float) -> str:
     numbers = f"Cochran Q = {test.q:.3g}, df = {test.df}, {format_p(test.p_value)}"
     if test.p_value < alpha:
         return f"The effect differs between segments ({numbers})."
-    return f"No sign that the effect differs between segments ({numbers}); read the lines below as noise around one effect."
+    return (
+        f"No sign that the effect differs between segments ({numbers}); read the lines below as noise around one "
+        "effect."
+    )
 
 
 def _differing(table: SegmentTable, alpha: float) -> list[str]:

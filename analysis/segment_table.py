@@ -30,7 +30,9 @@ class _Sizes:
         return min(self.inside) < SMALL_CELL or any(0 < units < SMALL_CELL for units in self.outside)
 
 
-def build_segment_table(inputs: Inputs, metric: MetricFacts, treatment: int, approach: Approach) -> SegmentTable:
+def build_segment_table(
+    inputs: Inputs, metric: MetricFacts, treatment: int, approach: Approach
+) -> SegmentTable:
     """Compare one treatment arm with control in every declared segment."""
     table = SumTable(metric, inputs.cells)
     sizes = [_sizes(table, segment, treatment) for segment in inputs.breakdowns]

@@ -16,7 +16,16 @@ class RunSummarySerializer(serializers.ModelSerializer[Run]):
 
     class Meta:
         model = Run
-        fields = ("id", "created_at", "watermark", "revision", "code_version", "verdict", "sentence", "result_hash")
+        fields = (
+            "id",
+            "created_at",
+            "watermark",
+            "revision",
+            "code_version",
+            "verdict",
+            "sentence",
+            "result_hash",
+        )
         read_only_fields = fields
 
 

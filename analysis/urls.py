@@ -26,7 +26,9 @@ page_urlpatterns = [
     path(f"{_ONE}/analyse/", results.analyse, name="analyse"),
     path(f"{_ONE}/jobs/<slug:job_id>/", results.job, name="job"),
     path(f"{_ONE}/runs/<slug:run_id>/forest-<slug:theme>.svg", results.forest_picture, name="forest"),
-    path(f"{_ONE}/runs/<slug:run_id>/exposures-<slug:theme>.svg", results.exposures_picture, name="exposures"),
+    path(
+        f"{_ONE}/runs/<slug:run_id>/exposures-<slug:theme>.svg", results.exposures_picture, name="exposures"
+    ),
     path(f"{_ONE}/runs/<slug:run_id>/run.json", results.run_json, name="run-json"),
     path(f"{_ONE}/runs/<slug:run_id>/run.csv", results.run_csv, name="run-csv"),
     path(f"{_ONE}/reports/", reports.reports, name="reports"),
@@ -46,9 +48,7 @@ api_urlpatterns = [
         api.RecipientView.as_view(),
         name="recipient",
     ),
-    path(
-        "experiments/<slug:public_id>/report_schedule", api.ScheduleView.as_view(), name="report-schedule"
-    ),
+    path("experiments/<slug:public_id>/report_schedule", api.ScheduleView.as_view(), name="report-schedule"),
     path("runs/<slug:public_id>", api.RunView.as_view(), name="run"),
     path("jobs/<slug:public_id>", api.JobView.as_view(), name="job"),
 ]

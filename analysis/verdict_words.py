@@ -8,8 +8,20 @@ from analysis.stats.compare import Comparison
 from analysis.stats.estimable import NotEstimable, sign_of
 from analysis.stats.wording import describe_effect, format_count, format_days, join_words
 
-TAGS = {"ship": "Ship", "stop": "Stop", "keep_running": "Progress", "inconclusive": "Inconclusive", "invalid": "Invalid"}
-BADGES = {"ship": "ship", "stop": "stop", "keep_running": "keep", "inconclusive": "inconclusive", "invalid": "invalid"}
+TAGS = {
+    "ship": "Ship",
+    "stop": "Stop",
+    "keep_running": "Progress",
+    "inconclusive": "Inconclusive",
+    "invalid": "Invalid",
+}
+BADGES = {
+    "ship": "ship",
+    "stop": "stop",
+    "keep_running": "keep",
+    "inconclusive": "inconclusive",
+    "invalid": "invalid",
+}
 LABELS = {
     "ship": "Ship",
     "stop": "Stop",

@@ -10,8 +10,9 @@ The mapping is a JSON document:
 
 `exposed_at` is a column or one RFC 3339 time for all. An outcome becomes events: `count` makes that many
 events, `value` one event carrying the number when it is not 0, `flag` one event when it is true. Each is also
-a metric of the experiment; `role` is primary, secondary (default) or guardrail (with `margin`). `ended_at`, `segments` (keys of
-segments to report by), `planned_shares` (for the test of the split) and `arms` (their names) may be left out.
+a metric of the experiment; `role` is primary, secondary (default) or guardrail (with `margin`). `ended_at`,
+`segments` (keys of segments to report by), `planned_shares` (for the test of the split) and `arms` (their
+names) may be left out.
 """
 
 import difflib
@@ -152,9 +153,9 @@ def _attributes(document: Any, check: _Checker) -> tuple[AttributeColumn, ...]:
         check.fault("/attributes", "not_an_object", "attributes must map a key to its column and type.")
         return ()
     found = []
-    for key, entry in document.items():
+    for key, given in document.items():
         pointer = f"/attributes/{key}"
-        entry = entry if isinstance(entry, dict) else {}
+        entry = given if isinstance(given, dict) else {}
         found.append(
             AttributeColumn(
                 key=key,

@@ -1,5 +1,6 @@
 """Read an experiment that was randomised elsewhere: CSV or Parquet, one row per unit, checked row by row."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -177,7 +178,7 @@ _CONVERT = {
 
 
 def _finite(value: float) -> float:
-    if value != value or value in (float("inf"), float("-inf")):
+    if not math.isfinite(value):
         raise ValueError("not a finite number")
     return value
 

@@ -101,11 +101,12 @@ def _freeze_statement(experiment: Experiment, version: SegmentVersion) -> tuple[
     book = open_rule_book(experiment.project, rule)
     scope = Scope(experiment.environment_id, experiment.unit_type)
     query = compile_members(rule, scope, experiment.started_at or experiment.created_at, book.rule_of)
+    # query.ctes is the compiler's own text; every value of a rule travels as a parameter.
     sql = f"""
     WITH {query.ctes}
     UPDATE assignments_exposure e SET segments = array_append(e.segments, %(version)s)
     FROM members m
     WHERE e.experiment_id = %(experiment)s AND e.unit_id = m.unit_id
       AND NOT e.segments @> ARRAY[%(version)s::bigint]
-    """
+    """  # noqa: S608
     return sql, {**query.params, "version": version.pk, "experiment": experiment.pk}

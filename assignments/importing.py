@@ -28,7 +28,7 @@ from experiments.models import Experiment, Origin
 class Imported:
     """What an import added; all zero when the same file came a second time."""
 
-    experiment: Experiment | None
+    experiment: Experiment
     profiles: int
     exposures: int
     events: int

@@ -24,7 +24,7 @@ from assignments.evaluation import Facts
 from assignments.queries import read_facts
 from assignments.snapshot import compile_snapshot
 from assignments.snapshot_files import read_snapshot, snapshot_files, write_snapshot
-from events.gate import DatabaseAway
+from core.errors import DatabaseAway
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -149,6 +149,8 @@ class LiveStore:
             except (DatabaseError, InterfaceError, psycopg.Error) as error:
                 log.warning("configuration is not followed, the last known one is served: %s", error)
                 connection.close()
+                # Another process may have written what this one had not compiled yet.
+                self._load_files()
                 self._stop.wait(AWAY_SECONDS)
         connection.close()
 
@@ -202,7 +204,9 @@ class LiveStore:
             except (UnreadableSnapshot, OSError) as error:
                 log.error("snapshot %s is ignored: %s", path.name, error)
                 continue
-            self._snapshots.setdefault(snapshot.environment_id, snapshot)
+            held = self._snapshots.get(snapshot.environment_id)
+            if held is None or held.revision <= snapshot.revision:
+                self._snapshots[snapshot.environment_id] = snapshot
 
     def _known_grant(self, digest: str) -> Grant | None:
         for snapshot in list(self._snapshots.values()):

@@ -5,7 +5,6 @@
 Own PostgreSQL in .strata-bench; the web server is the product's own command line. Prints one JSON line.
 """
 
-# ruff: noqa: PLC0415  Django can be imported only once its database runs.
 import argparse
 import json
 import os

@@ -34,6 +34,13 @@ class Forbidden(DomainError):
     status = 403
 
 
+class DatabaseAway(DomainError):
+    """The database does not answer; nothing was stored, and the sender may try again."""
+
+    code = "database_unavailable"
+    status = 503
+
+
 class Conflict(DomainError):
     """The object is in a state that does not allow this change."""
 

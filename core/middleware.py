@@ -1,13 +1,18 @@
 """A request id on every request and answer; domain errors of pages as a plain page."""
 
+import logging
 import uuid
 from collections.abc import Callable
 
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 
 from core.errors import DomainError
-from core.problem import problem_response
+from core.problem import DATABASE_AWAY, RETRY_AFTER_SECONDS, problem_response
+
+log = logging.getLogger(__name__)
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -35,8 +40,18 @@ class DomainErrorMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, OperationalError | InterfaceError):
+            return _database_away(exception)
         if not isinstance(exception, DomainError):
             return None
         if request.path.startswith(("/api/", "/ofrep/")):
             return problem_response(exception, request)
         return render(request, "error.html", {"error": exception}, status=exception.status)
+
+
+def _database_away(exception: Exception) -> HttpResponse:
+    """Answer a page that could not be made, by one that asks the database nothing."""
+    log.error("the database did not carry out a request: %s", exception)
+    response = HttpResponse(render_to_string("503.html", {"detail": DATABASE_AWAY}), status=503)
+    response["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response

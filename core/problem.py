@@ -1,17 +1,23 @@
 """Errors as `application/problem+json` (RFC 9457), the same for every endpoint."""
 
+import logging
 from typing import Any
 
 import orjson
 from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
 
-from core.errors import DomainError, InvalidInput, Problem
+from core.errors import DatabaseAway, DomainError, InvalidInput, Problem
+
+log = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 5
+DATABASE_AWAY = "The database does not answer. Nothing was half-written; try again in a moment."
 TITLES = {
     400: "Bad request",
     401: "Not authenticated",
@@ -74,9 +80,13 @@ def _flatten(detail: Any, pointer: str = "") -> list[Problem]:
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
     """Map any error of a DRF view to problem+json; None lets a bug reach the log as a 500."""
     request_id = getattr(context["request"], "request_id", "")
+    if isinstance(exc, OperationalError | InterfaceError):
+        log.error("the database did not carry out a request: %s", exc)
+        exc = DatabaseAway(DATABASE_AWAY)
     if isinstance(exc, DomainError):
         body = problem_body(exc.status, exc.code, exc.message, request_id, problems_of(exc))
-        return Response(body, status=exc.status, content_type=CONTENT_TYPE)
+        headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if exc.status == 503 else None
+        return Response(body, status=exc.status, headers=headers, content_type=CONTENT_TYPE)
     response = drf_exception_handler(exc, context)
     if response is None:
         return None

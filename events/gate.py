@@ -12,8 +12,8 @@ from django.views.decorators.csrf import csrf_exempt
 from accounts.authentication import secret_of
 from accounts.keys import find_key, hash_secret, touch_key
 from accounts.models import ApiKey, KeyKind
-from core.errors import DomainError, Forbidden
-from core.problem import problem_response
+from core.errors import DatabaseAway, DomainError, Forbidden
+from core.problem import RETRY_AFTER_SECONDS, problem_response
 from core.strict_json import MAX_BYTES, BodyTooLarge, MalformedJson
 from events.bodies import decode_body
 
@@ -21,7 +21,6 @@ log = logging.getLogger(__name__)
 
 KEY_SECONDS = 5.0  # a revoked key is refused after at most this long, also by other processes
 MAX_CACHED_KEYS = 1_000
-RETRY_AFTER_SECONDS = 5
 WRITERS = frozenset({KeyKind.INGEST, KeyKind.SDK_SERVER})
 
 _keys: dict[str, tuple[float, ApiKey]] = {}
@@ -39,13 +38,6 @@ class MethodNotAllowed(DomainError):
 
     code = "method_not_allowed"
     status = 405
-
-
-class DatabaseAway(DomainError):
-    """Nothing was stored; the sender keeps its items and tries again."""
-
-    code = "database_unavailable"
-    status = 503
 
 
 def ingest_view(

@@ -19,7 +19,8 @@ from events.partitions import create_partitions
 NO_CONSENT = "no_consent"
 NO_CONSENT_DETAIL = "The unit's stored consent does not allow analytics; the item was not kept."
 # Consent is looked up by the unique index, item by item: a join could choose to read every profile.
-# Ids are inserted in order: two requests with the same ids then wait for each other and never deadlock.
+# A unit met for the first time gets an empty profile, so that a rule such as "did not log in" knows of it.
+# Ids and units are inserted in order: two requests with the same ones then wait for each other and never deadlock.
 _STORE = """
 WITH item AS MATERIALIZED (
   SELECT i.*, CASE WHEN NOT %(check_consent)s THEN true ELSE COALESCE(
@@ -39,6 +40,15 @@ WITH item AS MATERIALIZED (
     (event_id, environment_id, unit_type, unit_id, name, occurred_at, received_at, value, properties)
   SELECT event_id, %(environment)s, unit_type, unit_id, name, occurred_at, now(), value, properties
   FROM item JOIN fresh USING (event_id)
+), met AS (
+  INSERT INTO events_profile
+    (environment_id, unit_type, unit_id, attributes, consent, first_seen_at, last_seen_at, updated_at)
+  SELECT %(environment)s, unit_type, unit_id, '{}', '{}', now(), now(), now()
+  FROM (SELECT DISTINCT unit_type, unit_id FROM item WHERE allowed) u
+  WHERE NOT EXISTS (SELECT 1 FROM events_profile p
+    WHERE p.environment_id = %(environment)s AND p.unit_type = u.unit_type AND p.unit_id = u.unit_id)
+  ORDER BY unit_type, unit_id
+  ON CONFLICT DO NOTHING
 ), refused AS (
   INSERT INTO events_deadletter (environment_id, source, code, detail, payload, received_at)
   SELECT %(environment)s, 'event', %(no_consent)s, %(no_consent_detail)s, '', now()

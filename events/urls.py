@@ -17,5 +17,5 @@ api_urlpatterns = [
     path("profiles", endpoints.post_profiles, name="profiles"),
     path("profiles/<path:unit_id>", endpoints.profile, name="profile"),
     path("attributes", api.AttributeList.as_view(), name="attributes"),
-    path("attributes/<str:public_id>", api.AttributeDetail.as_view(), name="attribute"),
+    path("attributes/<slug:public_id>", api.AttributeDetail.as_view(), name="attribute"),
 ]

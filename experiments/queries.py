@@ -1,6 +1,7 @@
 """Reads that pages, the API and the services share."""
 
-from django.db.models import Count, Max, Prefetch, Q, QuerySet
+from django.contrib.postgres.aggregates import ArrayAgg
+from django.db.models import Count, Max, Prefetch, Q, QuerySet, Value
 
 from accounts.models import AuditEntry, Environment, Project
 from experiments.launch_facts import (
@@ -24,7 +25,7 @@ from experiments.models import (
     Status,
     Target,
 )
-from segments.models import SegmentStatus, SegmentVersion
+from segments.models import Segment, SegmentStatus, SegmentVersion
 
 LIVE = (Status.RUNNING, Status.PAUSED)
 
@@ -160,3 +161,26 @@ def _layer_facts(experiment: Experiment) -> LayerFacts | None:
 
 def _ranges(stored: list[list[int]]) -> tuple[tuple[int, int], ...]:
     return tuple((start, end) for start, end in stored)
+
+
+def experiments_using(segment: Segment) -> QuerySet[Experiment]:
+    """Return the experiments that target a version of a segment or report by one, newest first.
+
+    Adds targeted and reported: the version numbers in each part.
+    """
+
+    def numbers(path: str) -> ArrayAgg:
+        return ArrayAgg(
+            f"{path}__segment_version__number",
+            filter=Q(**{f"{path}__segment_version__segment": segment}),
+            distinct=True,
+            default=Value([]),
+        )
+
+    return (
+        Experiment.objects.filter(
+            Q(targets__segment_version__segment=segment) | Q(breakdowns__segment_version__segment=segment)
+        )
+        .annotate(targeted=numbers("targets"), reported=numbers("breakdowns"))
+        .order_by("-id")
+    )

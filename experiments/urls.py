@@ -20,6 +20,7 @@ class FlagKeyConverter(StringConverter):
 register_converter(FlagKeyConverter, "flagkey")
 
 page_urlpatterns = [
+    path("segments-used/<slug:segment_id>/", experiments.segment_uses, name="segment-uses"),
     path("flags/", flags.flag_list, name="flags"),
     path("flags/new/", flags.flag_new, name="flag-new"),
     path("flags/<flagkey:flag_key>/edit/", flags.flag_edit, name="flag-edit"),

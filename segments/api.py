@@ -18,6 +18,7 @@ from accounts.authentication import project_of
 from accounts.models import ApiKey, Environment
 from core.errors import NotFound, Problem
 from core.parsers import StrictJsonParser
+from core.wake import wake_worker
 from segments.models import Segment, SegmentVersion
 from segments.queries.definitions import (
     get_segment,
@@ -45,8 +46,8 @@ from segments.services import (
     try_rule,
     update_segment,
 )
+from segments.services.refreshing import REFRESH_ONE
 from segments.sizes import is_suppressed, shown_size
-from segments.wake import wake_refresh
 
 
 @contextmanager
@@ -75,7 +76,7 @@ def _one(request: Request, segment_id: str) -> Segment:
 
 
 def _wake(version: SegmentVersion) -> None:
-    wake_refresh(list(version.refreshes.values_list("pk", flat=True)))
+    wake_worker(REFRESH_ONE, list(version.refreshes.values_list("pk", flat=True)))
 
 
 class SegmentList(ListAPIView[Segment]):
@@ -191,14 +192,14 @@ class SegmentRefreshNow(APIView):
         row = request_refresh(
             version=version, environment=_environment(request), actor=Actor.of(request), now=timezone.now()
         )
-        wake_refresh([row.pk])
+        wake_worker(REFRESH_ONE, [row.pk])
         return Response(RefreshOut(row).data, status=status.HTTP_202_ACCEPTED)
 
 
 class SegmentPreview(APIView):
-    """A rule that is not saved."""
+    """A rule that is not saved; counting any rule's units could single out one by differences, so it is for editors."""
 
-    required_action = Action.SEE
+    required_action = Action.EDIT
     parser_classes = [StrictJsonParser]
 
     @extend_schema(request=PreviewIn, responses=PreviewOut, summary="Try a rule")

@@ -24,7 +24,7 @@ from segments.rules.nodes import (
     Rule,
     Scalar,
 )
-from segments.rules.values import DATE_LENGTH, DATETIME_PATTERN, exact_decimal, value_type
+from segments.rules.values import DATE_LENGTH, DATETIME_PATTERN, EXACT_FLOATS, exact_decimal, value_type
 from segments.rules.windows import window_before
 
 MIDNIGHT = "T00:00:00Z"
@@ -163,7 +163,8 @@ class _Compiler:
     def summand(self, summed: object) -> str:
         """Return what is summed, as the decimal that JSON writes for it."""
         if not isinstance(summed, tuple):
-            return "value::text::numeric"  # a direct cast would round to 15 digits
+            # A cast from float to numeric would round to 15 digits; by way of text it does not.
+            return f"CASE WHEN abs(value) < {EXACT_FLOATS} THEN value::text::numeric END"
         field_sql = f"(properties -> {self.bind(summed[1])}::text)"
         return f"CASE WHEN jsonb_typeof({field_sql}) = 'number' THEN {field_sql}::numeric END"
 
@@ -182,7 +183,7 @@ class _Compiler:
         if test.op in ("contains", "starts_with", "ends_with"):
             return f"jsonb_typeof({found}) = 'string' AND {self.text_test(test, text)}"
         if test.op in ("before", "after") or (test.op == "between" and _of_moments(test.value)):
-            return self.moment_test(test, found, text)
+            return self.moment_test(test, text)
         return self.scalar_test(test, found)
 
     def text_test(self, test: AttributeTest, text: str) -> str:
@@ -193,8 +194,8 @@ class _Compiler:
             return f"starts_with({text}, {part})"
         return f"right({text}, length({part})) = {part}"
 
-    def moment_test(self, test: AttributeTest, found: str, text: str) -> str:
-        """Compare points in time; CASE keeps the cast away from text that names none."""
+    def moment_test(self, test: AttributeTest, text: str) -> str:
+        """Compare points in time; CASE keeps the cast away from what names none (only a JSON text can fit)."""
         pattern = f"{self.bind(DATETIME_PATTERN)}::text"
         full = f"CASE WHEN length({text}) = {DATE_LENGTH} THEN {text} || '{MIDNIGHT}' ELSE {text} END"
         moment = f"({full})::timestamptz"
@@ -203,7 +204,7 @@ class _Compiler:
             holds = f"{moment} BETWEEN {low} AND {high}"
         else:
             holds = f"{moment} {'<' if test.op == 'before' else '>'} {self.moment(test.value)}"
-        return f"CASE WHEN jsonb_typeof({found}) = 'string' AND {text} ~ {pattern} THEN {holds} END"
+        return f"CASE WHEN {text} ~ {pattern} THEN {holds} END"
 
     def moment(self, value: Operand) -> str:
         text = str(value)

@@ -20,8 +20,8 @@ page_urlpatterns = [
 api_urlpatterns = [
     path("segments", api.SegmentList.as_view(), name="segments"),
     path("segments/preview", api.SegmentPreview.as_view(), name="segment-preview"),
-    path("segments/<str:segment_id>", api.SegmentDetail.as_view(), name="segment"),
-    path("segments/<str:segment_id>/versions", api.VersionList.as_view(), name="segment-versions"),
-    path("segments/<str:segment_id>/refresh", api.SegmentRefreshNow.as_view(), name="segment-refresh"),
-    path("segments/<str:segment_id>/retire", api.SegmentRetire.as_view(), name="segment-retire"),
+    path("segments/<slug:segment_id>", api.SegmentDetail.as_view(), name="segment"),
+    path("segments/<slug:segment_id>/versions", api.VersionList.as_view(), name="segment-versions"),
+    path("segments/<slug:segment_id>/refresh", api.SegmentRefreshNow.as_view(), name="segment-refresh"),
+    path("segments/<slug:segment_id>/retire", api.SegmentRetire.as_view(), name="segment-retire"),
 ]

@@ -38,6 +38,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.database)
 
 
+@pytest.fixture(autouse=True)
+def _no_events_left_over(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Empty the event tables after a test that committed: Django flushes the tables of managed models only."""
+    mark = request.node.get_closest_marker("django_db")
+    commits = (mark and mark.kwargs.get("transaction")) or "transactional_db" in request.fixturenames
+    yield
+    if commits:
+        with request.getfixturevalue("django_db_blocker").unblock(), connection.cursor() as cursor:
+            cursor.execute("TRUNCATE events_event, events_event_key")
+
+
 @pytest.fixture
 def database_url(transactional_db: None) -> str:
     """The address of the test database, for a process that the test starts."""

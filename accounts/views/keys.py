@@ -44,6 +44,8 @@ def revoke(request: ProjectRequest, public_id: str) -> HttpResponse:
     key = get_object_or_404(keys_of(request.project), public_id=public_id)
     if request.method == "POST":
         revoke_key(key=key, actor=Actor.of(request))
-        messages.success(request, f"{key.name} is revoked. Requests with it are refused from now on.")
+        messages.success(
+            request, f"{key.name} is revoked. Requests with it are refused within a few seconds."
+        )
         return redirect("accounts:keys", request.project.slug)
     return render(request, "accounts/key_revoke.html", {"key": key})

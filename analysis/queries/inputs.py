@@ -29,6 +29,7 @@ from core.errors import DomainError
 from events.models import Event
 from experiments.models import Experiment, ExperimentMetric, MetricRole, Phase, Plan
 
+WORK_MEM = "128MB"
 LATE_HOURS = 24
 ARRIVAL_DAYS = 7
 ROLE_ORDER = {MetricRole.PRIMARY: 0, MetricRole.GUARDRAIL: 1, MetricRole.SECONDARY: 2}
@@ -86,11 +87,11 @@ def fetch_rows(expression: ir.Table) -> list[dict[str, Any]]:
     empty, and would compare each unit with each event.
     """
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_nestloop = off")
+        cursor.execute(f"SET LOCAL enable_nestloop = off; SET LOCAL work_mem = '{WORK_MEM}'")
         cursor.execute(to_sql(expression))
         names = [column.name for column in cursor.description or ()]
         rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-        cursor.execute("SET LOCAL enable_nestloop = on")
+        cursor.execute("SET LOCAL enable_nestloop = on; SET LOCAL work_mem TO DEFAULT")
         return rows
 
 
@@ -177,11 +178,15 @@ def _phases(experiment: Experiment, watermark: datetime) -> tuple[PhaseFacts, ..
     for phase in phases:
         totals = {int(position): tuple(int(bp) for bp in shares) for position, shares in phase.shares.items()}
         opened = {
-            position: tuple(now - was for now, was in zip(shares, before.get(position, (0,) * len(shares)), strict=True))
+            position: tuple(
+                now - was for now, was in zip(shares, before.get(position, (0,) * len(shares)), strict=True)
+            )
             for position, shares in totals.items()
         }
         facts.append(
-            PhaseFacts(phase.number, phase.started_at, tuple(sorted((p, o) for p, o in opened.items() if sum(o) > 0)))
+            PhaseFacts(
+                phase.number, phase.started_at, tuple(sorted((p, o) for p, o in opened.items() if sum(o) > 0))
+            )
         )
         before |= totals
     return tuple(facts)
@@ -207,7 +212,8 @@ def _metrics(experiment: Experiment) -> tuple[MetricFacts, ...]:
     )
     if not uses or uses[0].role != MetricRole.PRIMARY:
         raise NotAnalysable(
-            f"{experiment.name} has no primary metric; choose one on its set-up page.", code="no_primary_metric"
+            f"{experiment.name} has no primary metric; choose one on its set-up page.",
+            code="no_primary_metric",
         )
     return tuple(metric_facts(use) for use in uses)
 
@@ -231,7 +237,9 @@ def _breakdowns(experiment: Experiment) -> tuple[BreakdownFacts, ...]:
     declared = [b.segment_version for b in experiment.breakdowns.select_related("segment_version__segment")]
     targeted = [t.segment_version for t in experiment.targets.select_related("segment_version__segment")]
     versions = {v.pk: v for v in [*declared, *targeted] if v is not None}
-    facts = [BreakdownFacts(v.pk, v.segment.key, v.segment.name, v.number, v.sentence) for v in versions.values()]
+    facts = [
+        BreakdownFacts(v.pk, v.segment.key, v.segment.name, v.number, v.sentence) for v in versions.values()
+    ]
     return tuple(sorted(facts, key=lambda b: (b.name, b.number, b.version_id)))
 
 

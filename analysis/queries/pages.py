@@ -1,5 +1,6 @@
 """What pages and the API show: runs, jobs, mails, and the state of a whole project."""
 
+import math
 from dataclasses import dataclass
 
 from django.db.models import Exists, F, OuterRef, QuerySet
@@ -12,6 +13,7 @@ from core.errors import NotFound
 from events.models import Event, Profile
 from experiments.models import Experiment, Metric, Status
 from segments.models import Segment
+from segments.rules.values import is_clean_text
 
 LIVE = (Status.RUNNING, Status.PAUSED)
 DECIDED = ("ship", "stop", "inconclusive")
@@ -65,7 +67,7 @@ def latest_run(experiment: Experiment, public_id: str = "") -> Run | None:
     runs = experiment.runs.select_related("experiment__project", "experiment__owner").order_by("-id")
     if not public_id:
         return runs.first()
-    run = runs.filter(public_id=public_id).first()
+    run = runs.filter(public_id=public_id).first() if is_clean_text(public_id) else None
     if run is None:
         raise NotFound("This experiment has no such run.")
     return run
@@ -111,7 +113,7 @@ def project_state(project: Project) -> ProjectState:
     return ProjectState(
         to_decide=[line for line in lines if line.verdict in DECIDED],
         unhealthy=[line for line in lines if line.verdict == "invalid"],
-        running=[line for line in lines if line.verdict == "keep_running"],
+        running=sorted((line for line in lines if line.verdict == "keep_running"), key=_days_left),
         waiting=[experiment for experiment in live if experiment.pk not in analysed],
         failed_jobs=_failed_jobs(project),
         steps=setup_steps(project),
@@ -142,6 +144,11 @@ def _latest_lines(project: Project) -> list[RunLine]:
         for run in runs
     ]
     return sorted(lines, key=lambda line: line.run.pk, reverse=True)
+
+
+def _days_left(line: RunLine) -> float:
+    """Those that end soon come first, those without an estimate last."""
+    return math.inf if line.days_left is None else line.days_left
 
 
 def _failed_jobs(project: Project) -> list[AnalysisJob]:

@@ -18,6 +18,7 @@ from analysis.reports.plain_text import render_text
 from analysis.reports.tokens import make_token
 from analysis.result import Result
 from analysis.stats.estimable import NotEstimable
+from analysis.verdict_words import deciding_effect
 
 MAX_HTML_BYTES = 90_000
 """Gmail clips longer mails, and with them the unsubscribe link."""
@@ -73,17 +74,29 @@ def _letter(run: Run, recipient: ReportRecipient, kind: str, report: Report, for
 
 
 def _html(letter: Letter) -> str:
-    html = _inlined(render_to_string("analysis/mail.html", {"letter": letter, "segments": letter.report.segments}))
-    if len(html.encode()) < MAX_HTML_BYTES:
-        return html
-    left_out = sum(len(table.rows) for table in letter.report.segments)
-    context = {"letter": letter, "segments": (), "segment_rows_left_out": left_out}
-    return _inlined(render_to_string("analysis/mail.html", context))
+    """Render the HTML part; too many segments are cut to the deciding variant's, then left to the text part."""
+    tables = letter.report.segments
+    effect = deciding_effect(letter.report.result)
+    deciding = tuple(table for table in tables if effect is not None and table.index == effect.variant)
+    html = ""
+    for shown in (tables, deciding, ()):
+        left_out = sum(len(table.rows) for table in tables if table not in shown)
+        context = {"letter": letter, "segments": shown, "segment_rows_left_out": left_out}
+        html = _inlined(render_to_string("analysis/mail.html", context))
+        if len(html.encode()) < MAX_HTML_BYTES:
+            break
+    return html
 
 
 def _inlined(html: str) -> str:
+    """Copy the styles into the elements, as mail programs want them.
+
+    Those of table cells stay in one style element: copied a thousand times they would make the mail too long.
+    Cells carry plain attributes for the programs that ignore it.
+    """
     inliner = css_inline.CSSInliner(load_remote_stylesheets=False, keep_style_tags=False)
-    return str(inliner.inline(html))
+    cells = render_to_string("analysis/mail_cells.css")
+    return str(inliner.inline(html)).replace("</head>", f"<style>{cells}</style></head>", 1)
 
 
 def _why(run: Run, recipient: ReportRecipient, kind: str) -> str:

@@ -1,6 +1,7 @@
 """The report as an e-mail message: multipart/related(alternative(text, html), png)."""
 
 from email.mime.image import MIMEImage
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -14,9 +15,18 @@ from analysis.reports.tokens import make_token
 
 
 class RelatedMessage(EmailMultiAlternatives):
-    """A message whose attachments belong to its HTML part (pictures by Content-ID)."""
+    """A message whose attachments belong to its HTML part (pictures by Content-ID).
+
+    It is built once, so that what is kept is byte for byte what was sent.
+    """
 
     mixed_subtype = "related"
+    _built: Any = None
+
+    def message(self, **options: Any) -> Any:
+        if self._built is None:
+            self._built = super().message(**options)
+        return self._built
 
 
 def build_message(delivery: ReportDelivery, connection: BaseEmailBackend | None = None) -> RelatedMessage:

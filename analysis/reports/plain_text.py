@@ -41,7 +41,19 @@ def _note(letter: Letter) -> str:
 
 
 def _metrics(rows: tuple[EffectRow, ...]) -> str:
-    headers = ("Metric", "Variant", "A", "B", "Lift", "Interval", "Difference", "Interval", "p adj.", "n A", "n B")
+    headers = (
+        "Metric",
+        "Variant",
+        "A",
+        "B",
+        "Lift",
+        "Interval",
+        "Difference",
+        "Interval",
+        "p adj.",
+        "n A",
+        "n B",
+    )
     cells = [
         (
             f"{row.metric} ({row.role.lower()})",
@@ -65,7 +77,8 @@ def _metrics(rows: tuple[EffectRow, ...]) -> str:
 def _guardrails(rows: tuple[EffectRow, ...]) -> str:
     headers = ("Guardrail", "Variant", "State", "Margin", "Lift", "Interval")
     cells = [
-        (row.metric, row.variant, row.guardrail, row.margin, row.effect.lift, row.effect.interval) for row in rows
+        (row.metric, row.variant, row.guardrail, row.margin, row.effect.lift, row.effect.interval)
+        for row in rows
     ]
     return align_table(headers, cells, left=3)
 

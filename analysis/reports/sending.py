@@ -18,16 +18,24 @@ def deliver(delivery: ReportDelivery, *, now: datetime) -> bool:
 
     Temporary trouble (no connection, a time-out, a 4xx answer) is tried again for 24 hours; a 5xx answer is final.
     """
-    message = build_message(delivery, connection=get_connection())
+    try:
+        message = build_message(delivery, connection=get_connection())
+        raw = message.message().as_bytes()
+    except (
+        ValueError
+    ) as error:  # a name or address that cannot be drawn or written: one mail, not the queue, fails
+        logger.exception("report %s cannot be written", delivery.public_id)
+        mark_failed(
+            delivery=delivery, error=f"It cannot be written: {error}"[:2000], now=now, is_permanent=True
+        )
+        return False
     try:
         message.send()
     except (smtplib.SMTPException, OSError) as error:
         logger.warning("report %s was not sent: %s", delivery.public_id, error)
         mark_failed(delivery=delivery, error=str(error)[:2000], now=now, is_permanent=is_permanent(error))
         return False
-    mark_sent(
-        delivery=delivery, subject=message.subject[:200], message=message.message().as_bytes(), now=now
-    )
+    mark_sent(delivery=delivery, subject=message.subject[:200], message=raw, now=now)
     return True
 
 

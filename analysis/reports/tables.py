@@ -10,7 +10,10 @@ def align_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, left: 
     lines = [list(headers), *[list(row) for row in rows]]
     widths = [max(len(line[column]) for line in lines) for column in range(len(headers))]
     ruled = [lines[0], ["-" * width for width in widths], *lines[1:]]
-    return "\n".join(GAP.join(_cell(line, column, widths, left) for column in range(len(widths))).rstrip() for line in ruled)
+    return "\n".join(
+        GAP.join(_cell(line, column, widths, left) for column in range(len(widths))).rstrip()
+        for line in ruled
+    )
 
 
 def _cell(line: Sequence[str], column: int, widths: Sequence[int], left: int) -> str:

@@ -25,7 +25,9 @@ def read_token(token: str) -> ReportRecipient:
     try:
         public_id = signing.loads(token, salt=PURPOSE)
     except signing.BadSignature as error:
-        raise InvalidToken("This unsubscribe link is not valid. Use the one in the mail, unchanged.") from error
+        raise InvalidToken(
+            "This unsubscribe link is not valid. Use the one in the mail, unchanged."
+        ) from error
     recipient = (
         ReportRecipient.objects.select_related("experiment__project").filter(public_id=public_id).first()
     )

@@ -10,6 +10,8 @@ from analysis.models import DeliveryState, ReportDelivery, ReportKind, ReportRec
 
 LEASE_SECONDS = 120
 """Longer than the mail timeout, so that a slow server is not asked twice at once."""
+SEND_REPORT = "analysis.tasks.send_report"
+"""The task that sends one report now, by its name: services are below tasks."""
 GIVE_UP_HOURS = 24
 LONGEST_WAIT_MINUTES = 60
 

@@ -18,6 +18,8 @@ from core.errors import DomainError
 from experiments.models import Experiment, Origin, Plan, Status
 from experiments.services import pause_experiment
 
+RUN_JOB = "analysis.tasks.run_job"
+"""The task that runs one job now, by its name: services are below tasks."""
 ANALYSE_EVERY_HOURS = 6
 LEASE_SECONDS = 55
 """Short, so that the job of a killed worker is taken up within a minute."""
@@ -132,4 +134,6 @@ def _pause_when_breached(experiment: Experiment, result: Result) -> None:
         return
     if experiment.origin == Origin.IMPORTED:
         return
-    pause_experiment(experiment=experiment, reason=f"Paused by the plan. {result.verdict.sentence}", actor=SYSTEM)
+    pause_experiment(
+        experiment=experiment, reason=f"Paused by the plan. {result.verdict.sentence}", actor=SYSTEM
+    )

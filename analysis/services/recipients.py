@@ -5,12 +5,14 @@ from datetime import datetime
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
+from django.utils.encoding import punycode
 
 from accounts.audit import Actor, record
 from analysis.models import ReportRecipient
 from analysis.services.schedules import schedule_of
 from core.errors import DomainError, NotFound
 from experiments.models import Experiment
+from segments.rules.values import is_clean_text
 
 
 class InvalidAddress(DomainError):
@@ -25,7 +27,8 @@ def add_recipient(*, experiment: Experiment, email: str, actor: Actor) -> Report
     address = email.strip().lower()
     try:
         validate_email(address)
-    except ValidationError as error:
+        punycode(address.rpartition("@")[2])  # what no mail header can hold passes the check before
+    except (ValidationError, UnicodeError) as error:
         message = f"“{email}” is not an e-mail address. Write one like name@example.com."
         raise InvalidAddress(message, pointer="/email") from error
     schedule_of(experiment)
@@ -42,7 +45,8 @@ def add_recipient(*, experiment: Experiment, email: str, actor: Actor) -> Report
 @transaction.atomic
 def remove_recipient(*, experiment: Experiment, public_id: str, actor: Actor, now: datetime) -> None:
     """Stop sending to a recipient; what was sent stays in the archive. Raises NotFound."""
-    recipient = ReportRecipient.objects.filter(experiment=experiment, public_id=public_id).first()
+    rows = ReportRecipient.objects.filter(experiment=experiment)
+    recipient = rows.filter(public_id=public_id).first() if is_clean_text(public_id) else None
     if recipient is None:
         raise NotFound("This experiment has no such recipient.")
     if recipient.unsubscribed_at is None:

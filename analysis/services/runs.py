@@ -27,7 +27,9 @@ def create_run(*, experiment: Experiment, watermark: datetime, seed: int = 0) ->
     """
     started = time.monotonic()
     result = compute_result(experiment=experiment, watermark=watermark, seed=seed)
-    return store_run(experiment=experiment, result=result, duration_ms=round(1000 * (time.monotonic() - started)))
+    return store_run(
+        experiment=experiment, result=result, duration_ms=round(1000 * (time.monotonic() - started))
+    )
 
 
 def store_run(*, experiment: Experiment, result: Result, duration_ms: int) -> Run:

@@ -118,5 +118,3 @@ def _next(schedule: ReportSchedule, now: datetime) -> datetime | None:
 
 def _document(schedule: ReportSchedule) -> dict[str, object]:
     return {"frequency": schedule.frequency, "weekday": schedule.weekday, "hour": schedule.hour}
-
-

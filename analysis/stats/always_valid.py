@@ -1,8 +1,9 @@
 """Always-valid comparison: an interval and a p-value that stay honest however often one looks."""
 
 import math
+from functools import lru_cache
 
-from analysis.stats.arms import ArmEstimate
+from analysis.stats.arms import ArmEstimate, contrast_variance
 from analysis.stats.compare import Comparison, build_comparison, valid_pair
 from analysis.stats.estimable import Alternative, NotEstimable, check_share
 
@@ -11,6 +12,7 @@ MINIMUM_CONVERSIONS = 25
 """Per arm, before the first interval: the sequence is asymptotic, and wrong on a handful of values."""
 
 
+@lru_cache(maxsize=1024)
 def tuning_variance(planned_units: float, alpha: float) -> float:
     """Return rho^2 = (-2 ln alpha + ln(1 - 2 ln alpha)) / N*, tightest near N* units.
 
@@ -96,7 +98,7 @@ def compare_arms_always_valid(
         return too_early
     c, t = pair
     units = float(c.n + t.n)
-    statistic = (t.mean - c.mean) / math.sqrt(t.se2 + c.se2)
+    statistic = (t.mean - c.mean) / math.sqrt(contrast_variance(c, t))
     return build_comparison(
         c,
         t,

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from analysis.stats.estimable import NotEstimable
 from analysis.stats.moments import Moments
@@ -14,7 +15,10 @@ class ArmEstimate:
 
     n: units; mean: the estimate; se2: its squared standard error; df: degrees of freedom behind se2;
     conversions: how many units carry the information (the rarer outcome of a rate, the paying units of a
-    revenue), None when the question does not arise (values that are rarely zero).
+    revenue), None when the question does not arise (values that are rarely zero);
+    covariance: with the mean of the arm it is compared with. Randomised arms are independent (0); a pair
+    adjusted to one common covariate mean, or weighted by sampled strata, is not, and both arms then carry
+    the same number.
     """
 
     n: int
@@ -22,11 +26,27 @@ class ArmEstimate:
     se2: float
     df: float
     conversions: int | None = None
+    covariance: float = 0.0
 
     @property
     def variance(self) -> float:
         """Variance per unit."""
         return self.se2 * self.n
+
+
+def contrast_variance(control: ArmEstimate, treatment: ArmEstimate, factor: float = 1.0) -> float:
+    """Variance of m1 - factor m0: a - 2 factor cov + factor^2 b, a and b the squared standard errors.
+
+    The covariance counts only when both arms carry the same one, that is, when they were adjusted together.
+    """
+    separate = treatment.se2 + factor * factor * control.se2
+    together = separate - 2.0 * factor * pair_covariance(control, treatment)
+    return together if together > 1e-13 * separate else 0.0
+
+
+def pair_covariance(control: ArmEstimate, treatment: ArmEstimate) -> float:
+    """Covariance of the two means, 0 unless both arms were adjusted together."""
+    return control.covariance if control.covariance == treatment.covariance else 0.0
 
 
 def estimate_mean(
@@ -120,9 +140,14 @@ class StratifiedPair:
     left_out: float
 
 
-def stratify_pair(strata: Sequence[Stratum]) -> StratifiedPair | NotEstimable:
+def stratify_pair(
+    strata: Sequence[Stratum], *, weights: Literal["fixed", "sampled"] = "fixed"
+) -> StratifiedPair | NotEstimable:
     """Average each arm over strata with common weights, so phases with other shares cannot bias the lift.
 
+    weights: "fixed" when the mix of strata is what is asked about (phases, targets); "sampled" when the
+    strata are levels of a fact of the units (post-stratification) and their sizes are a sample too: then
+    sum w (m1h - m1)^2 / N, the same for control, and its cross product as covariance are added.
     A stratum without an estimate in either arm carries no information on the difference and is left out.
     Raises ValueError when there is no stratum or a weight is negative.
     Source: Miratrix, Sekhon & Yu, JRSS-B 2013, equation 2.
@@ -140,7 +165,19 @@ def stratify_pair(strata: Sequence[Stratum]) -> StratifiedPair | NotEstimable:
     shares = [weight / used for weight, _, _ in pairs]
     control = _average([c for _, c, _ in pairs], shares)
     treatment = _average([t for _, _, t in pairs], shares)
+    if weights == "sampled":
+        gaps = [
+            (share / used, c.mean - control.mean, t.mean - treatment.mean)
+            for share, (_, c, t) in zip(shares, pairs, strict=True)
+        ]
+        shared = sum(share * gap_c * gap_t for share, gap_c, gap_t in gaps)
+        control = _add_variance(control, sum(share * gap * gap for share, gap, _ in gaps), shared)
+        treatment = _add_variance(treatment, sum(share * gap * gap for share, _, gap in gaps), shared)
     return StratifiedPair(control, treatment, 1.0 - used / sum(s.weight for s in strata))
+
+
+def _add_variance(arm: ArmEstimate, variance: float, covariance: float) -> ArmEstimate:
+    return replace(arm, se2=arm.se2 + variance, covariance=covariance)
 
 
 def _average(arms: Sequence[ArmEstimate], shares: Sequence[float]) -> ArmEstimate:

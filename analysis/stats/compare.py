@@ -6,10 +6,10 @@ from typing import Literal
 
 from scipy import special
 
-from analysis.stats.arms import ArmEstimate
+from analysis.stats.arms import ArmEstimate, contrast_variance, pair_covariance
 from analysis.stats.estimable import Alternative, Direction, Interval, NotEstimable, check_share, sign_of
 
-Method = Literal["welch_t", "normal", "always_valid"]
+Method = Literal["welch_t", "normal", "always_valid", "group_sequential", "score", "exact", "pooled_t"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,8 @@ def compare_arms(
     if isinstance(pair, NotEstimable):
         return pair
     c, t = pair
-    df = welch_df(t.se2, t.df, c.se2, c.df) if reference == "welch_t" else math.inf
-    statistic = (t.mean - c.mean) / math.sqrt(t.se2 + c.se2)
+    df = pair_df(c, t) if reference == "welch_t" else math.inf
+    statistic = (t.mean - c.mean) / math.sqrt(contrast_variance(c, t))
     return build_comparison(
         c,
         t,
@@ -99,7 +99,7 @@ def build_comparison(
 ) -> Comparison:
     """Assemble a Comparison of a valid pair around one critical value, the same for both intervals."""
     difference = treatment.mean - control.mean
-    se = math.sqrt(treatment.se2 + control.se2)
+    se = math.sqrt(contrast_variance(control, treatment))
     absolute = Interval(difference - critical * se, difference + critical * se)
     fieller = fieller_interval(control, treatment, critical)
     relative: Lift | NotEstimable = (
@@ -132,7 +132,7 @@ def valid_pair(
         return NotEstimable(f"control: {control.reason}")
     if isinstance(treatment, NotEstimable):
         return NotEstimable(f"treatment: {treatment.reason}")
-    if control.se2 + treatment.se2 <= 0.0:
+    if contrast_variance(control, treatment) <= 0.0:
         return NotEstimable("the values do not vary in either arm")
     numbers = (control.mean, treatment.mean, control.se2, treatment.se2)
     if not all(math.isfinite(number) for number in numbers):
@@ -145,6 +145,7 @@ def fieller_interval(
 ) -> Interval | NotEstimable:
     """Find all theta with (m1 - (1 + theta) m0)^2 <= q^2 (a + (1 + theta)^2 b): the interval of the lift.
 
+    The variance is a - 2 (1 + theta) cov + (1 + theta)^2 b for arms that were adjusted together.
     Bounded only when the control mean is distinguishable from 0 at the same quantile q, m0^2 > q^2 b.
     Source: Fieller, JRSS-B 1954.
     """
@@ -154,8 +155,11 @@ def fieller_interval(
     leading = m0 * m0 - critical * critical * b
     if leading <= 0.0:
         return NotEstimable("the control mean is not distinguishable from 0, so the lift is unbounded")
-    root = critical * math.sqrt(b * m1 * m1 + a * leading)
-    low, high = (m0 * m1 - root) / leading - 1.0, (m0 * m1 + root) / leading - 1.0
+    shared = pair_covariance(control, treatment)
+    centre = m0 * m1 - critical * critical * shared
+    inside = a * leading + b * m1 * m1 - 2.0 * m0 * m1 * shared + critical * critical * shared * shared
+    root = critical * math.sqrt(max(0.0, inside))
+    low, high = (centre - root) / leading - 1.0, (centre + root) / leading - 1.0
     if not (math.isfinite(low) and math.isfinite(high)):
         return NotEstimable("the control mean is too close to 0, so the lift is unbounded")
     return Interval(low, high)
@@ -164,10 +168,17 @@ def fieller_interval(
 def contrast_statistic(control: ArmEstimate, treatment: ArmEstimate, lift: float) -> float | NotEstimable:
     """Return (m1 - (1 + theta) m0) / sqrt(a + (1 + theta)^2 b) at theta = lift."""
     factor = 1.0 + lift
-    se2 = treatment.se2 + factor * factor * control.se2
+    se2 = contrast_variance(control, treatment, factor)
     if se2 <= 0.0:
         return NotEstimable("the values do not vary in either arm")
     return (treatment.mean - factor * control.mean) / math.sqrt(se2)
+
+
+def pair_df(control: ArmEstimate, treatment: ArmEstimate) -> float:
+    """Welch degrees of freedom of the difference; what two adjusted arms share cancels out of it."""
+    shared = pair_covariance(control, treatment)
+    own_t, own_c = max(0.0, treatment.se2 - shared), max(0.0, control.se2 - shared)
+    return welch_df(own_t, treatment.df, own_c, control.df)
 
 
 def welch_df(a: float, df_a: float, b: float, df_b: float) -> float:

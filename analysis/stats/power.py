@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from scipy import optimize, special
@@ -15,11 +15,15 @@ from analysis.stats.always_valid import (
 )
 from analysis.stats.compare import Comparison, t_quantile
 from analysis.stats.estimable import Alternative, NotEstimable, check_finite, check_share
+from analysis.stats.group_sequential import Boundary, spend_boundary
+from analysis.stats.group_sequential_design import characterise_plan, power_at_drift
+from analysis.stats.spending import Spending
 
 LARGEST_T_DF = 1e5
 """Above this many degrees of freedom the normal distribution gives the same digits."""
 
 LARGEST_UNITS = 1e12
+LARGEST_DRIFT = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,8 @@ class Design:
     treatment arms against control, alpha is divided by it (Bonferroni bounds Holm from above);
     variance_reduction: R^2 of a covariate; design_effect: 1 + (m - 1) ICC of clusters; always_valid:
     critical value of the confidence sequence, tuned at tuned_at units of both arms, or at the size in
-    question when None; distribution: of a mean's test.
+    question when None; looks: planned information fractions of a group-sequential test, the last one 1, and
+    its spending function; distribution: of a mean's test.
     Raises ValueError for shares, levels or counts out of range.
     """
 
@@ -70,6 +75,8 @@ class Design:
     always_valid: bool = False
     tuned_at: float | None = None
     distribution: Literal["t", "normal"] = "t"
+    looks: tuple[float, ...] = ()
+    spending: Spending = "obrien_fleming"
 
     def __post_init__(self) -> None:
         check_share(self.alpha, "alpha")
@@ -80,11 +87,20 @@ class Design:
             raise ValueError("the shares of two arms cannot add up to more than 1")
         if self.comparisons < 1 or self.design_effect < 1.0 or not 0.0 <= self.variance_reduction < 1.0:
             raise ValueError("comparisons and design_effect start at 1, variance_reduction lies in 0..1")
+        if self.looks and (self.always_valid or abs(self.looks[-1] - 1.0) > 1e-9):
+            raise ValueError("planned looks end at 1 and do not go together with always_valid")
 
     @property
     def alpha_each(self) -> float:
         """Level of one comparison."""
         return self.alpha / self.comparisons
+
+    @property
+    def boundary(self) -> Boundary:
+        """Critical values at the planned looks. Raises ValueError when there are none or they do not rise."""
+        return spend_boundary(
+            self.looks, self.alpha_each, spending=self.spending, alternative=self.alternative
+        )
 
     @property
     def scale(self) -> float:
@@ -97,9 +113,12 @@ def power_for_difference(baseline: Baseline, design: Design, *, units: float, di
 
     Means: non-central t, equal variances. Rates: score test, pooled variance under no difference.
     Always-valid: the probability that the sequence excludes 0 *at* the last look, a lower bound for "at any
-    look". A rate that would leave 0..1 is treated as 0 or 1.
-    Source: Cohen 1988; Fleiss, Levin & Paik 2003, chapter 4.
+    look". Group-sequential: at any of the planned looks, `units` being the size at the last one. A rate that
+    would leave 0..1 is treated as 0 or 1.
+    Source: Cohen 1988; Fleiss, Levin & Paik 2003, chapter 4; Jennison & Turnbull 2000, chapter 3.
     """
+    if design.looks:
+        return _power_with_looks(baseline, design, units=units, difference=difference)
     n0, n1 = units * design.control_share, units * design.treatment_share
     if n0 < 2.0 or n1 < 2.0 or (baseline.variance == 0.0 and not baseline.is_rate):
         return 0.0
@@ -111,6 +130,25 @@ def power_for_difference(baseline: Baseline, design: Design, *, units: float, di
     if design.always_valid or design.distribution == "normal" or df > LARGEST_T_DF:
         return _normal_power(effect, _critical(design, units), se, se, design.alternative)
     return _t_power(effect / se, df, design)
+
+
+def _power_with_looks(baseline: Baseline, design: Design, *, units: float, difference: float) -> float:
+    """Power at the drift that gives the fixed test, toward the difference alone, the same power."""
+    side = design.alternative
+    if side == "two-sided":
+        fixed = replace(design, looks=(), alpha=design.alpha / 2.0, alternative=_side_of(difference))
+    else:
+        fixed = replace(design, looks=())
+    toward = power_for_difference(baseline, fixed, units=units, difference=difference)
+    if toward == 0.0:
+        return 0.0
+    drift = float(special.ndtri(toward)) + t_quantile(math.inf, fixed.alpha_each)
+    drift = min(LARGEST_DRIFT, max(-LARGEST_DRIFT, drift))
+    return power_at_drift(design.boundary, -drift if fixed.alternative == "less" else drift)
+
+
+def _side_of(difference: float) -> Alternative:
+    return "greater" if difference >= 0.0 else "less"
 
 
 def _toward_alternative(difference: float, alternative: Alternative) -> float:
@@ -261,7 +299,9 @@ def detectable_lift_now(comparison: Comparison | NotEstimable, *, power: float) 
 
 
 def sequential_inflation(design: Design) -> float:
-    """How many times more units the always-valid plan needs than the fixed one, for the same power."""
+    """How many times more units an always-valid plan, or one with looks, needs than the fixed one."""
+    if design.looks:
+        return characterise_plan(design.boundary, design.power).inflation
     one_sided = design.alternative != "two-sided"
     z_power = float(special.ndtri(design.power))
     fixed = t_quantile(math.inf, design.alpha_each if one_sided else design.alpha_each / 2.0)

@@ -17,6 +17,7 @@ from analysis.stats.heterogeneity import (
     fit_random_effects,
 )
 from analysis.stats.multiplicity import adjust_p_values
+from analysis.stats.robust_pooling import robust_critical
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,11 @@ def _pool(
 ) -> PooledEffect | NotEstimable:
     """Shrink toward the average with w = tau^2 / (tau^2 + se^2); the average's own error is carried along.
 
-    Source: Morris, JASA 1983; Kass & Steffey, JASA 1989 (variance w se^2 + (1 - w)^2 var(mean)).
+    se: Kass & Steffey's, for normal true effects. The interval is wider: its critical value allows any
+    distribution of true effects (most segments alike, one far off), in the ratio of the comparison's own
+    critical value to the normal one, so that an always-valid plan stays wide.
+    Source: Morris, JASA 1983; Kass & Steffey, JASA 1989 (variance w se^2 + (1 - w)^2 var(mean)); Armstrong,
+    Kolesar & Plagborg-Moller, Econometrica 2022 (robust critical value).
     """
     if isinstance(comparison, NotEstimable):
         return comparison
@@ -146,7 +151,14 @@ def _pool(
     weight = between.tau2 / (between.tau2 + se2)
     difference = weight * comparison.difference + (1.0 - weight) * between.mean
     se = math.sqrt(weight * se2 + (1.0 - weight) ** 2 * between.se**2)
-    margin = comparison.critical * se
+    spread = 0.0
+    if between.tau2 > 0.0:
+        alpha = (
+            comparison.alpha if comparison.alternative == "two-sided" else min(0.99, 2.0 * comparison.alpha)
+        )
+        own = comparison.critical / -float(special.ndtri(alpha / 2.0))
+        spread = robust_critical(se2 / between.tau2, alpha) * own * weight * comparison.se
+    margin = math.hypot(spread, comparison.critical * (1.0 - weight) * between.se)
     return PooledEffect(difference, se, weight, Interval(difference - margin, difference + margin))
 
 

@@ -38,7 +38,9 @@ def decide(request: ProjectRequest, experiment: Experiment) -> HttpResponse:
         except DomainError as error:
             add_problems(form, error)
         else:
-            messages.success(request, "Decided. The flag serves its default value; set that to what you ship.")
+            messages.success(
+                request, "Decided. The flag serves its default value; set that to what you ship."
+            )
             return redirect("analysis:results", request.project.slug, experiment.key)
     context = {
         "experiment": experiment,

@@ -27,8 +27,9 @@ from analysis.services import (
     set_schedule,
     unsubscribe,
 )
-from analysis.wake import SEND_REPORT, wake_worker
+from analysis.services.deliveries import SEND_REPORT
 from core.errors import DomainError, NotFound
+from core.wake import wake_worker
 from experiments.forms.problems import add_problems
 from experiments.models import Experiment
 from experiments.views.experiments import experiment_view
@@ -99,13 +100,17 @@ def test_send(request: ProjectRequest, experiment: Experiment) -> HttpResponse:
     """Send the latest report to the person who asks, and to nobody else."""
     run = latest_run(experiment)
     if run is None:
-        messages.error(request, "There is no run to report yet. Choose “Analyse now” on the results page first.")
+        messages.error(
+            request, "There is no run to report yet. Choose “Analyse now” on the results page first."
+        )
         return _back(request, experiment)
     delivery = order_test_report(
         run=run, email=request.membership.user.email, actor=Actor.of(request), now=timezone.now()
     )
-    wake_worker(SEND_REPORT, delivery.public_id)
-    messages.success(request, f"A test goes to {request.membership.user.email} within a minute; it is listed below.")
+    wake_worker(SEND_REPORT, [delivery.public_id])
+    messages.success(
+        request, f"A test goes to {request.membership.user.email} within a minute; it is listed below."
+    )
     return _back(request, experiment)
 
 

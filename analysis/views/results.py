@@ -18,8 +18,9 @@ from analysis.presentation import build_report
 from analysis.queries.pages import latest_run, open_job, runs_of
 from analysis.reports.content import result_of
 from analysis.services import request_analysis
-from analysis.wake import RUN_JOB, wake_worker
+from analysis.services.jobs import RUN_JOB
 from core.errors import NotFound
+from core.wake import wake_worker
 from experiments.models import Experiment
 from experiments.views.experiments import experiment_view
 
@@ -73,7 +74,9 @@ def forest_picture(request: ProjectRequest, experiment: Experiment, run_id: str,
 
 @require_GET
 @experiment_view(Action.SEE)
-def exposures_picture(request: ProjectRequest, experiment: Experiment, run_id: str, theme: str) -> HttpResponse:
+def exposures_picture(
+    request: ProjectRequest, experiment: Experiment, run_id: str, theme: str
+) -> HttpResponse:
     """Return the exposures a day of a run as SVG."""
     run = latest_run(experiment, run_id)
     if run is None or theme not in THEMES:
@@ -89,7 +92,7 @@ def exposures_picture(request: ProjectRequest, experiment: Experiment, run_id: s
 
 
 @require_GET
-@experiment_view(Action.SEE)
+@experiment_view(Action.ANALYSE)
 def run_json(request: ProjectRequest, experiment: Experiment, run_id: str) -> HttpResponse:
     """Return a run as JSON."""
     run = latest_run(experiment, run_id)
@@ -107,7 +110,7 @@ def run_json(request: ProjectRequest, experiment: Experiment, run_id: str) -> Ht
 
 
 @require_GET
-@experiment_view(Action.SEE)
+@experiment_view(Action.ANALYSE)
 def run_csv(request: ProjectRequest, experiment: Experiment, run_id: str) -> HttpResponse:
     """Return a run as CSV: one line per metric, variant and segment."""
     run = latest_run(experiment, run_id)
@@ -124,7 +127,7 @@ def run_csv(request: ProjectRequest, experiment: Experiment, run_id: str) -> Htt
 def analyse(request: ProjectRequest, experiment: Experiment) -> HttpResponse:
     """Order an analysis: 202 with its progress for htmx, the progress page otherwise."""
     job = request_analysis(experiment=experiment, actor=Actor.of(request), now=timezone.now())
-    wake_worker(RUN_JOB, job.public_id)
+    wake_worker(RUN_JOB, [job.public_id])
     if request.headers.get("HX-Request"):
         return render(request, "analysis/_job.html", {"job": job, "experiment": experiment}, status=202)
     return redirect("analysis:job", request.project.slug, experiment.key, job.public_id)
@@ -153,6 +156,7 @@ def _frame(request: ProjectRequest, experiment: Experiment, tab: str) -> dict[st
         "tab": tab,
         "open_job": open_job(experiment),
         "can_analyse": allows(request.membership.role, Action.ANALYSE) and experiment.started_at is not None,
+        "can_export": allows(request.membership.role, Action.ANALYSE),
         "can_decide": allows(request.membership.role, Action.RUN),
     }
 

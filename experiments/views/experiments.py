@@ -22,12 +22,14 @@ from experiments.lifecycle import steps_from
 from experiments.metric_words import metric_sentence
 from experiments.models import Experiment, Origin, Override, Status, Target
 from experiments.presentation import action_words, allocation_bar, checklist
-from experiments.queries import experiments_of, full_experiments, history_of, launch_facts
+from experiments.queries import experiments_of, experiments_using, full_experiments, history_of, launch_facts
 from experiments.services import create_experiment, remove_override, set_override, update_experiment
 from experiments.values import show_value
+from segments.models import Segment
 
 PAGE_SIZE = 25
 HISTORY_SIZE = 30
+USES_SHOWN = 50
 
 # Pointers of create_experiment to fields of the short form.
 _NEW_FIELDS = {
@@ -211,3 +213,14 @@ def experiment_history(request: ProjectRequest, experiment: Experiment) -> HttpR
     rows = [(entry, action_words(entry.action)) for entry in page]
     context = {"experiment": experiment, "tab": "history", "page": page, "rows": rows}
     return render(request, "experiments/experiment_history.html", context)
+
+
+@require_GET
+@project_view(Action.SEE)
+def segment_uses(request: ProjectRequest, segment_id: str) -> HttpResponse:
+    """List the experiments that use a segment: a page of its own, or the panel of the segment's page."""
+    segment = get_object_or_404(Segment, project=request.project, public_id=segment_id)
+    context = {"segment": segment, "experiments": experiments_using(segment)[:USES_SHOWN]}
+    fragment = request.headers.get("HX-Request") == "true"
+    template = "experiments/_segment_uses.html" if fragment else "experiments/segment_uses.html"
+    return render(request, template, context)

@@ -20,7 +20,7 @@ from segments.rules.nodes import (
     Not,
     Rule,
 )
-from segments.rules.values import exact_number, exact_sum
+from segments.rules.values import EXACT_FLOATS, exact_number, exact_sum
 from segments.rules.windows import window_before
 
 
@@ -122,8 +122,9 @@ def _aggregate(test: EventAggregate) -> Predicate:
 
 
 def _total(events: list[Event], property_key: str | None) -> Decimal:
-    written = [e.value if property_key is None else e.properties.get(property_key) for e in events]
-    numbers = [exact_number(value) for value in written]
+    if property_key is None:
+        return exact_sum(e.value for e in events if e.value is not None and abs(e.value) < EXACT_FLOATS)
+    numbers = [exact_number(e.properties.get(property_key)) for e in events]
     return exact_sum(number for number in numbers if number is not None)
 
 

@@ -19,7 +19,9 @@ DATETIME_PATTERN = (
 )
 DATE_LENGTH = len("2026-01-31")
 _DATETIME = re.compile(DATETIME_PATTERN)
-_EXACT_FLOATS = 2.0**53
+# Below it, a double and the shortest decimal that names it are the same for Python and PostgreSQL; above, two
+# shortest decimals can name one double (1e23 is 9.999999999999999e+22 to PostgreSQL).
+EXACT_FLOATS = 2**53
 _SUM = Context(prec=1_000)
 
 
@@ -50,7 +52,7 @@ def exact_number(value: object) -> int | float | None:
         return value
     if not math.isfinite(value):
         return None
-    return value if abs(value) < _EXACT_FLOATS else int(Decimal(repr(value)))
+    return value if abs(value) < EXACT_FLOATS else int(Decimal(repr(value)))
 
 
 def exact_decimal(value: float) -> Decimal:

@@ -15,6 +15,7 @@ from segments.queries.definitions import open_rule_book
 from segments.queries.membership import kept_fresh, time_limit
 from segments.rules import parse
 
+REFRESH_ONE = "segments.tasks.refresh_one"  # by name: services are below tasks
 REFRESH_LIMIT_MS = 600_000
 LEASE = timedelta(minutes=15)  # longer than a refresh may take, so a lease never ends under a live worker
 FIRST_RETRY = timedelta(minutes=1)

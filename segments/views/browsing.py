@@ -10,6 +10,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.access import Action, ProjectRequest, allows, project_view
 from accounts.audit import Actor
 from core.errors import DomainError
+from core.wake import wake_worker
 from events.queries import choose_environment, environments_of
 from segments.forms import SegmentForm
 from segments.models import SegmentStatus
@@ -25,8 +26,8 @@ from segments.queries.definitions import (
 from segments.queries.membership import kept_fresh, refreshes_of
 from segments.rules import parse
 from segments.services import request_refresh, retire_segment, update_segment
+from segments.services.refreshing import REFRESH_ONE
 from segments.views.common import get_segment_by_key
-from segments.wake import wake_refresh
 
 PAGE_SIZE = 50
 
@@ -102,7 +103,7 @@ def segment_refresh(request: ProjectRequest, segment_key: str) -> HttpResponse:
         request_refresh(version=version, environment=environment, actor=actor, now=now)
         for environment in environments_of(request.project)
     ]
-    wake_refresh([row.pk for row in rows])
+    wake_worker(REFRESH_ONE, [row.pk for row in rows])
     messages.info(request, "The units are being counted. Load this page again in a moment.")
     return redirect("segments:detail", request.project.slug, segment.key)
 

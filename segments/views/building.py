@@ -18,6 +18,7 @@ from accounts.audit import Actor
 from core import strict_json
 from core.errors import DomainError, Problem
 from core.problem import problems_of
+from core.wake import wake_worker
 from events.queries import choose_environment, environments_of
 from segments.builder import (
     KIND_CHOICES,
@@ -35,9 +36,10 @@ from segments.queries.facts import event_names
 from segments.rules import RuleError, Vocabulary, encode, parse
 from segments.rules.draft_documents import draft_of, write_draft
 from segments.rules.drafts import ROOT, Row, add_row, empty_draft, move_row, read_rows, remove_row
+from segments.rules.values import is_clean_text
 from segments.services import RuleTrial, create_segment, save_version, try_rule
+from segments.services.refreshing import REFRESH_ONE
 from segments.views.common import get_segment_by_key
-from segments.wake import wake_refresh
 
 JSON, ROWS = "json", "rows"
 
@@ -67,8 +69,7 @@ def segment_edit(request: ProjectRequest, segment_key: str) -> HttpResponse:
 
 
 def _builder(request: ProjectRequest, segment: Segment | None) -> HttpResponse:
-    unit_type = segment.unit_type if segment else request.POST.get("unit_type", "user")
-    vocabulary = vocabulary_of(request.project, unit_type)
+    vocabulary = vocabulary_of(request.project, _unit_type(request, segment))
     if segment:
         others = {key: name for key, name in (vocabulary.segments or {}).items() if key != segment.public_id}
         vocabulary = replace(vocabulary, segments=others)
@@ -81,6 +82,12 @@ def _builder(request: ProjectRequest, segment: Segment | None) -> HttpResponse:
     if do == "check":
         return _check(request, segment, vocabulary, editing)
     return _page(request, segment, vocabulary, _changed(editing, do, path, request.POST, vocabulary))
+
+
+def _unit_type(request: ProjectRequest, segment: Segment | None) -> str:
+    """Return what the rule is about; text that cannot be stored reads as the default until the form refuses it."""
+    wanted = segment.unit_type if segment else request.POST.get("unit_type", "user")
+    return wanted if is_clean_text(wanted) else "user"
 
 
 def _opening(segment: Segment | None, vocabulary: Vocabulary) -> Editing:
@@ -144,7 +151,7 @@ def _check(
         trial = try_rule(
             environment=environment,
             document=_document(editing, vocabulary),
-            unit_type=segment.unit_type if segment else request.POST.get("unit_type", "user"),
+            unit_type=_unit_type(request, segment),
             now=timezone.now(),
             segment=segment,
         )
@@ -192,7 +199,7 @@ def _saved(
             messages.info(request, f"The rule is as it was: version {before} stays.")
         else:
             messages.success(request, f"Version {version.number} is saved. Its units are being counted.")
-    wake_refresh(list(version.refreshes.values_list("pk", flat=True)))
+    wake_worker(REFRESH_ONE, list(version.refreshes.values_list("pk", flat=True)))
     return version
 
 

@@ -36,6 +36,13 @@ ENDED = STARTED + timedelta(days=365)
 WATERMARK = datetime(2027, 2, 1, tzinfo=UTC)
 
 
+COPY_EVENTS = """
+COPY events_event
+  (event_id, environment_id, unit_type, unit_id, name, occurred_at, received_at, value, properties)
+FROM STDIN
+"""
+
+
 @dataclass(frozen=True)
 class Person:
     unit_id: str
@@ -99,9 +106,7 @@ def import_people(people: list[Person], **plan: Any) -> Imported:
     set_metrics(experiment=experiment, metrics=_metrics(project), actor=SYSTEM)
     set_plan(experiment=experiment, plan=_plan(plan), actor=SYSTEM)
     set_breakdowns(experiment=experiment, segments=[female, male], actor=SYSTEM)
-    start_imported_experiment(
-        experiment=experiment, started_at=STARTED, ended_at=ENDED, actor=SYSTEM
-    )
+    start_imported_experiment(experiment=experiment, started_at=STARTED, ended_at=ENDED, actor=SYSTEM)
     experiment.refresh_from_db()
     versions = (female.latest_version, male.latest_version)
     _store(people, experiment, versions)
@@ -109,14 +114,24 @@ def import_people(people: list[Person], **plan: Any) -> Imported:
 
 
 def _plan(fields: dict[str, Any]) -> PlanInput:
-    defaults: dict[str, Any] = {"mde": 0.1, "planned_n": 5_000, "stopping_rule": "fixed_horizon", "max_days": 365}
+    defaults: dict[str, Any] = {
+        "mde": 0.1,
+        "planned_n": 5_000,
+        "stopping_rule": "fixed_horizon",
+        "max_days": 365,
+    }
     return PlanInput(**defaults | fields)
 
 
 def _metrics(project: Project) -> list[MetricInput]:
     def metric(name: str, kind: str, event: str, **fields: Any) -> Metric:
         return MetricFactory(
-            project=project, name=name, key=name.lower().replace(" ", "-"), kind=kind, event_name=event, **fields
+            project=project,
+            name=name,
+            key=name.lower().replace(" ", "-"),
+            kind=kind,
+            event_name=event,
+            **fields,
         )
 
     return [
@@ -127,7 +142,9 @@ def _metrics(project: Project) -> list[MetricInput]:
     ]
 
 
-def _store(people: list[Person], experiment: Experiment, versions: tuple[SegmentVersion, SegmentVersion]) -> None:
+def _store(
+    people: list[Person], experiment: Experiment, versions: tuple[SegmentVersion, SegmentVersion]
+) -> None:
     Exposure.objects.bulk_create(
         Exposure(
             environment=experiment.environment,
@@ -160,11 +177,9 @@ def store_events(
             first, last = min(times), max(times)
             weeks = (last - first).days // 7 + 2
             cursor.execute("SELECT strata_create_event_partitions(%s, %s)", [first, weeks])
-        cursor.executemany(
-            "INSERT INTO events_event (event_id, environment_id, unit_type, unit_id, name, occurred_at, received_at,"
-            " value, properties) VALUES (gen_random_uuid(), %s, %s, %s, %s, %s, %s, %s, '{}')",
-            [
-                (experiment.environment_id, experiment.unit_type, unit, name, occurred, received, value)
-                for (unit, name, value, occurred), received in zip(rows, times, strict=True)
-            ],
-        )
+        with cursor.copy(COPY_EVENTS) as copy:
+            for (unit, name, value, occurred), received in zip(rows, times, strict=True):
+                event_id, where = uuid.uuid4(), experiment.environment_id
+                copy.write_row(
+                    (event_id, where, experiment.unit_type, unit, name, occurred, received, value, "{}")
+                )

@@ -132,7 +132,9 @@ def test_an_experiment_for_a_segment_names_it_in_its_verdict() -> None:
 
 def test_open_windows_are_counted_and_left_out() -> None:
     cells = [rate_cell(CONVERSION, v, 1_000, 100, immature=50) for v in (0, 1)]
-    result = analyse(make_inputs(cells, plan={"planned_n": 9_000, "stopping_rule": "always_valid", "max_days": 90}))
+    result = analyse(
+        make_inputs(cells, plan={"planned_n": 9_000, "stopping_rule": "always_valid", "max_days": 90})
+    )
     assert [arm.immature for arm in result.primary.arms] == [50, 50]
     assert result.adequacy.units == 2_000
     assert result.health.units == 2_100

@@ -105,11 +105,3 @@ def test_the_verdict_names_the_rule_and_reads_as_a_sentence(result: Result) -> N
     assert result.verdict.kind in ("ship", "stop")
     assert result.verdict.sentence.endswith(".")
     assert result.is_final
-
-
-def test_zz(result):
-    print(result.verdict)
-    from analysis.codec import canonical_json, decode, encode
-    print(len(canonical_json(result)))
-    assert decode(Result, json.loads(canonical_json(result))) == result
-    open('/tmp/hie.json','wb').write(canonical_json(result))

@@ -20,6 +20,7 @@ from analysis.inputs import (
 from analysis.moments import CellSums, MetricSpec
 
 STARTED = datetime(2026, 3, 2, tzinfo=UTC)
+STARTED_DAY = STARTED.date()
 CONVERSION = MetricFacts(
     MetricSpec("conversion", "conversion", "purchase"), "Conversion", "primary", "increase", "", None
 )
@@ -52,7 +53,9 @@ def rate_cell(
     return CellSums(metric.spec.key, variant, phase, 0, breakdown, n, immature, ones, x, x)
 
 
-def exposure_count(variant: int, units: int, *, phase: int = 1, day: date = STARTED.date(), **fields: Any) -> ExposureCount:
+def exposure_count(
+    variant: int, units: int, *, phase: int = 1, day: date = STARTED_DAY, **fields: Any
+) -> ExposureCount:
     """Units exposed on one day."""
     defaults: dict[str, Any] = {"sdk": "python", "overlapping": 0, "from_future": 0}
     return ExposureCount(variant, phase, 0, day, units=units, **defaults | fields)

@@ -13,8 +13,9 @@ from accounts.keys import revoke_key
 from accounts.models import ApiKey, Environment, KeyKind, Project
 from assignments import live
 from assignments.live import LiveStore
+from assignments.snapshot import compile_snapshot
 from assignments.snapshot_files import read_snapshot, write_snapshot
-from events.gate import DatabaseAway
+from core.errors import DatabaseAway
 from experiments.services import pause_experiment, resume_experiment
 from tests.assignments.behaviour import behavioural_experiment
 from tests.factories import ProjectFactory, make_key, production_of, running_experiment
@@ -116,7 +117,10 @@ def test_a_watching_store_answers_without_a_query(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_environment_made_later_and_one_deleted_are_noticed(store: LiveStore, tmp_path: Path) -> None:
+def test_an_environment_made_later_and_one_deleted_are_noticed(
+    store: LiveStore, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(live, "POLL_SECONDS", 0.2)  # neither is notified
     store.watch()
     experiment = running_experiment()
     environment = experiment.environment
@@ -144,6 +148,30 @@ def test_a_restart_without_a_database_serves_from_disk_with_the_keys_of_the_snap
     assert grant.environment_id == experiment.environment_id
     assert experiment.flag.key in store.snapshot(grant.environment_id).flags
     assert store.facts(environment_id=grant.environment_id, unit_type="user", unit_id="u1") is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_during_an_outage_a_process_picks_up_what_another_one_wrote(
+    store: LiveStore, tmp_path: Path, away: Callable[[], None], monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(live, "AWAY_SECONDS", 0.1)
+    experiment = running_experiment()
+    secret = make_key(experiment.environment, kind=KeyKind.SDK_SERVER)
+    snapshot = compile_snapshot(experiment.environment_id)
+    away()
+    store.watch()
+    with pytest.raises(DatabaseAway):
+        store.grant(secret)
+    write_snapshot(tmp_path, snapshot)
+
+    def known() -> bool:
+        try:
+            return store.grant(secret) is not None
+        except DatabaseAway:
+            return False
+
+    eventually(known)
+    assert store.snapshot(experiment.environment_id) == snapshot
 
 
 @pytest.mark.django_db(transaction=True)

@@ -23,6 +23,7 @@ from tests.browser.world import World, build_world
 from tests.factories import AttributeFactory, MembershipFactory, ProjectFactory, production_of
 from tests.segments.storing import store
 
+PATIENCE_MS = 20_000  # a loaded machine is no fault of the page
 WIDE, NARROW = Look(1280, "light"), Look(320, "dark")
 RULE = {
     "all": [
@@ -122,7 +123,7 @@ def test_a_segment_is_built_and_saved_with_and_without_javascript(site: Site, ja
         _build(page, f"Built with JavaScript {javascript}")
         page.get_by_role("button", name="Check and count").click()
         expect(page.locator("#preview")).to_contain_text(
-            "country is “DE” and “login” happened in the last 14 days"
+            "country is “DE” and “login” happened in the last 14 days", timeout=PATIENCE_MS
         )
         expect(page.locator("#preview")).to_contain_text("100 units in Production, of 150 profiles")
         page.get_by_role("button", name="Save the segment").click()

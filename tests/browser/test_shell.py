@@ -60,6 +60,35 @@ def test_the_menu_is_always_there_on_a_wide_screen(site: Site) -> None:
         expect(current).to_have_text("Members")
 
 
+def test_pages_that_answer_a_post_are_accessible_too(site: Site, axe_source: str) -> None:
+    with site.admin(NARROW) as context:
+        seen = visit(context, site.world.url("accounts:key-new"))
+        seen.page.get_by_role("button", name="Create the key").click()
+        expect(seen.page.locator(".error-summary")).to_be_visible()
+        assert seen.axe_violations(axe_source) + seen.overflows() == []
+        seen.page.get_by_label("Name", exact=True).fill("Shop")
+        seen.page.get_by_role("button", name="Create the key").click()
+        expect(seen.page.locator("#secret")).to_be_visible()
+        assert seen.axe_violations(axe_source) + seen.overflows() == []
+
+
+def test_the_open_menu_is_accessible(site: Site, axe_source: str) -> None:
+    with site.admin(NARROW) as context:
+        seen = visit(context, site.world.url("accounts:members"))
+        seen.page.get_by_role("button", name="Menu").click()
+        expect(seen.page.get_by_role("link", name="Audit trail")).to_be_visible()
+        assert seen.axe_violations(axe_source) + seen.overflows() == []
+        seen.page.keyboard.press("Escape")
+        expect(seen.page.get_by_role("link", name="Audit trail")).to_be_hidden()
+
+
+def test_the_api_document_is_shown_within_the_content_policy(site: Site) -> None:
+    with site.visitor(WIDE) as context:
+        seen = visit(context, "/api/v1/docs")
+        expect(seen.page.get_by_role("heading", name="Strata API")).to_be_visible()
+        assert seen.all_faults() == []
+
+
 def test_a_new_key_can_be_copied(site: Site) -> None:
     with site.admin(WIDE) as context:
         context.grant_permissions(["clipboard-read", "clipboard-write"])

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from playwright.sync_api import BrowserContext, Page, Response
+from playwright.sync_api import BrowserContext, Page, Request, Response
 
 from tests.browser.looks import Look
 
@@ -12,8 +12,9 @@ window.cspViolations = [];
 document.addEventListener("securitypolicyviolation", (e) =>
   window.cspViolations.push(`${e.effectiveDirective} ${e.blockedURI} ${e.sourceFile || ""}`));
 """
-# WCAG 2.2 AA and axe's best practices.
-_AXE_OPTIONS = {"resultTypes": ["violations"]}
+# All rules of axe: WCAG 2.2 A and AA, and its best practices.
+_EVERYTHING: dict[str, Any] = {"resultTypes": ["violations"]}
+_COLOURS = _EVERYTHING | {"runOnly": ["color-contrast", "link-in-text-block"]}
 
 
 @dataclass
@@ -48,15 +49,23 @@ class Visit:
         )
         return found
 
-    def axe_violations(self, axe_source: str) -> list[str]:
+    def axe_violations(self, axe_source: str, *, colours_only: bool = False) -> list[str]:
         """Return what axe finds, one line for each rule and element."""
-        self.page.evaluate(axe_source)
-        result: dict[str, Any] = self.page.evaluate("options => axe.run(document, options)", _AXE_OPTIONS)
+        self.page.evaluate(f"window.axe || (() => {{ {axe_source} }})()")
+        options = _COLOURS if colours_only else _EVERYTHING
+        result: dict[str, Any] = self.page.evaluate("options => axe.run(document, options)", options)
         return [
             f"{v['id']}: {v['help']}: {node['html'][:160]} ({node.get('failureSummary', '')[:200]})"
             for v in result["violations"]
             for node in v["nodes"]
         ]
+
+
+def _failure(request: Request) -> list[str]:
+    # A picture whose other source is wanted meanwhile is aborted by the browser itself.
+    return (
+        [] if request.failure == "net::ERR_ABORTED" else [f"request failed: {request.url} {request.failure}"]
+    )
 
 
 def visit(context: BrowserContext, url: str, *, status: int = 200) -> Visit:
@@ -68,7 +77,7 @@ def visit(context: BrowserContext, url: str, *, status: int = 200) -> Visit:
         "console", lambda m: faults.append(f"console: {m.text}") if m.type in {"error", "warning"} else None
     )
     page.on("pageerror", lambda e: faults.append(f"script: {e}"))
-    page.on("requestfailed", lambda r: faults.append(f"request failed: {r.url}"))
+    page.on("requestfailed", lambda r: faults.extend(_failure(r)))
     page.on("dialog", lambda d: (faults.append(f"dialog: {d.message}"), d.dismiss()))
     response = page.goto(url, wait_until="load")
     assert response is not None

@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from accounts.models import Environment
 from events.ingestion import Imported, copy_events, store_events
 from events.items import EventRow
-from events.models import Event
+from events.models import Event, Profile
 from tests.factories import ProfileFactory
 
 pytestmark = pytest.mark.django_db
@@ -76,3 +76,12 @@ def test_an_import_that_fails_half_way_leaves_nothing(environment: Environment) 
     with pytest.raises(IntegrityError):
         copy_events(environment=environment, rows=[row(1), row(2, unit_id=None)])
     assert copy_events(environment=environment, rows=[row(1)]) == Imported(1, 0)
+
+
+def test_a_unit_met_for_the_first_time_gets_an_empty_profile_and_a_known_one_keeps_its_own(
+    environment: Environment,
+) -> None:
+    ProfileFactory(environment=environment, unit_id="u1", attributes={"plan": "paid"})
+    store_events(environment=environment, rows=[row(1), row(2), row(3, unit_id="u2")])
+    found = Profile.objects.filter(environment=environment).values_list("unit_id", "attributes")
+    assert dict(found) == {"u1": {"plan": "paid"}, "u2": {}}

@@ -188,7 +188,7 @@ events = st.builds(
     st.sampled_from(EVENT_NAMES),
     event_times(),
     st.none()
-    | st.sampled_from([0.0, 0.1, 0.2, 0.3, 1.0, -2.5, 1e-7, 1e16])
+    | st.sampled_from([0.0, 0.1, 0.2, 0.3, 1.0, -2.5, 1e-7, 1e16, 1e23, 0.1 + 0.2])
     | st.floats(-1e9, 1e9, allow_nan=False),
     attribute_maps,
 )

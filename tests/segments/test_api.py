@@ -194,7 +194,7 @@ def test_a_foreign_segment_cannot_be_changed(api: Api, path: str) -> None:
 def test_reading_roles_cannot_write_and_other_kinds_of_key_cannot_even_read(environment: Environment) -> None:
     viewer = Api(environment, role=Role.VIEWER)
     assert viewer.get("").status_code == 200
-    assert viewer.send("/preview", {"rule": GERMAN}).status_code == 200
+    assert viewer.send("/preview", {"rule": GERMAN}).status_code == 403
     assert viewer.send("", NEW).status_code == 403
     assert Api(environment, kind=KeyKind.INGEST).get("").status_code == 403
     assert Client().get("/api/v1/segments").status_code == 401

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -92,6 +93,43 @@ def _brings_in(node: Rule, profile: Profile, inner: Mapping[str, Rule]) -> bool:
 
 def _renamed(rule: Rule) -> Rule:
     return parse(json.loads(json.dumps(encode(rule)).replace(INNER_SEGMENTS[1], INNER_SEGMENTS[0])))
+
+
+TOTAL = {"event": "buy", "aggregate": "sum", "op": "eq"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "attributes", "values", "answer"),
+    [
+        ({**TOTAL, "value": 0.3}, {}, [0.1, 0.2], True),
+        ({**TOTAL, "value": 0.3}, {}, [0.30000000000000004], False),
+        ({**TOTAL, "value": 0.30000000000000004}, {}, [0.30000000000000004], True),
+        ({**TOTAL, "value": 0}, {}, [1e23], True),
+        ({**TOTAL, "value": 1}, {}, [1e300, 1.0, 2.0**53], True),
+        ({**TOTAL, "value": 5e-324}, {}, [5e-324], True),
+        ({"attribute": "x", "op": "eq", "value": 10**23}, {"x": 1e23}, [], True),
+        ({"attribute": "x", "op": "eq", "value": 2**53}, {"x": 2**53 + 1}, [], False),
+        ({"attribute": "x", "op": "not_in", "value": [1, 2]}, {"x": True}, [], False),
+        (
+            {"attribute": "x", "op": "before", "value": "9999-12-31"},
+            {"x": "9999-12-30T23:59:59-14:59"},
+            [],
+            False,
+        ),
+        ({"attribute": "x", "op": "after", "value": "2024-02-28"}, {"x": "2024-02-29"}, [], True),
+        ({"attribute": "x", "op": "after", "value": "2024-02-28"}, {"x": "2025-02-29"}, [], False),
+        ({"attribute": "x", "op": "after", "value": "2024-02-28"}, {"x": "2024-02-29\n"}, [], False),
+        ({"attribute": "x", "op": "before", "value": "2026-01-01"}, {"x": ["2025-01-01"]}, [], False),
+        ({"attribute": "x", "op": "ends_with", "value": "𝒳y"}, {"x": "a𝒳y"}, [], True),
+    ],
+)
+def test_both_evaluators_know_the_edge_cases(
+    environment: Environment, rule: Any, attributes: dict[str, Any], values: list[float], answer: bool
+) -> None:
+    profile = Profile(attributes, [Event("buy", NOW - timedelta(days=1), value) for value in values])
+    store({"u": profile}, environment)
+    assert matches(parse(rule), profile, NOW) is answer
+    assert members(parse(rule), environment, {}) == ({"u"} if answer else set())
 
 
 def test_units_of_another_type_or_environment_are_not_members(environment: Environment) -> None:

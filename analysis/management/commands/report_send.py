@@ -51,6 +51,8 @@ class Command(BaseCommand):
         experiment = find_experiment(options["experiment"], options["project"])
         run = latest_run(experiment)
         if run is None:
-            raise CommandError(f"{experiment.name} has no run yet. First: manage.py experiment_analyse {experiment.key}")
+            raise CommandError(
+                f"{experiment.name} has no run yet. First: manage.py experiment_analyse {experiment.key}"
+            )
         if not order_reports(run=run, kind=ReportKind.PROGRESS, now=timezone.now()):
             raise CommandError(f"{experiment.name} has no recipients. Add one on its Reports page.")

@@ -14,10 +14,10 @@ from analysis.stats.always_valid import (
     sequence_log_evidence,
     tuning_variance,
 )
-from analysis.stats.arms import ArmEstimate, estimate_mean, estimate_ratio
+from analysis.stats.arms import ArmEstimate, estimate_mean
 from analysis.stats.compare import Comparison, compare_arms
 from analysis.stats.heterogeneity import RandomEffects, fit_random_effects
-from analysis.stats.moments import moments_from_summary, moments_from_sums
+from analysis.stats.moments import moments_from_sums
 from analysis.stats.multiplicity import adjust_p_values
 from analysis.stats.power import (
     Baseline,
@@ -29,6 +29,7 @@ from analysis.stats.power import (
     rate_baseline,
 )
 from analysis.stats.srm import split_log_evidence
+from tests.analysis.stats import case_designs, case_estimates
 from tests.paths import SHARED
 
 FILE = SHARED / "reference" / "cases.json"
@@ -195,6 +196,8 @@ ADAPTERS: dict[str, Callable[[Inputs], Inputs]] = {
     "mt-by-tt": adjusted("by"),
     "mt-holm-sidak-tt": adjusted("holm_sidak"),
     "het-paule-mandel": paule_mandel,
+    **case_designs.ADAPTERS,
+    **case_estimates.ADAPTERS,
 }
 
 
@@ -220,23 +223,6 @@ def test_case_matches_its_outside_source(case: dict[str, Any]) -> None:
     if adapter is None:
         pytest.skip(f"issue 3 builds this method: {case['method']}")
     assert_close(adapter(case["inputs"]), case["expected"], case["tolerance"], case["id"])
-
-
-@pytest.mark.skipif(not CASES, reason=f"the shared reference cases are not here: {FILE}")
-def test_ratio_of_totals_estimates_match_tea_tasting() -> None:
-    """tt-ratio-delta: both arms and their difference; its pooled-variance interval belongs to issue 3."""
-    case = next(case for case in CASES if case["id"] == "tt-ratio-delta")
-    found = {}
-    for name in ("control", "treatment"):
-        x = case["inputs"][name]
-        cov = x["cov"]["orders|sessions"]
-        table = [[x["var"]["orders"], cov], [cov, x["var"]["sessions"]]]
-        moments = moments_from_summary(x["n"], [x["mean"]["orders"], x["mean"]["sessions"]], table)
-        estimate = estimate_ratio(moments)
-        assert isinstance(estimate, ArmEstimate)
-        found[name] = estimate.mean
-        assert found[name] == pytest.approx(case["expected"][name], rel=1e-9)
-    assert found["treatment"] - found["control"] == pytest.approx(case["expected"]["effect"], rel=1e-9)
 
 
 def test_every_adapter_belongs_to_a_case() -> None:

@@ -77,7 +77,7 @@ def test_wrong_arguments_are_value_errors() -> None:
     with pytest.raises(ValueError, match="positive variance"):
         detect_interaction([1.0, 2.0], [1.0, 0.0])
     with pytest.raises(ValueError, match="unknown method"):
-        fit_random_effects([1.0, 2.0], [1.0, 1.0], "reml")  # type: ignore[arg-type]
+        fit_random_effects([1.0, 2.0], [1.0, 1.0], "hedges")  # type: ignore[arg-type]
 
 
 def segment(key: str, effect: float, rest: float = 1.0, n: int = 5_000) -> SegmentInput:

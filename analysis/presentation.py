@@ -59,6 +59,7 @@ class SegmentTableWords:
     overall: EffectRow
     rows: tuple[SegmentRowWords, ...]
     tests: tuple[str, ...]
+    is_leading: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +143,19 @@ def _segment_table(result: Result, table: SegmentTable) -> SegmentTableWords:
         overall=_effect_row(result, result.primary, table.variant),
         rows=tuple(_segment_row(result, row) for row in table.rows),
         tests=_joint_tests(result, table),
+        is_leading=table.variant == _leading_variant(result),
+    )
+
+
+def _leading_variant(result: Result) -> int:
+    """Return the arm whose segments are read first: the winner, or the one with the strongest evidence."""
+    for variant in result.variants:
+        if variant.name == result.verdict.winner:
+            return variant.index
+    tables = {table.variant for table in result.segments}
+    ranked = [e for e in result.primary.effects if e.variant in tables and isinstance(e.p_adjusted, float)]
+    return (
+        min(ranked, key=lambda effect: (effect.p_adjusted, effect.variant)).variant if ranked else min(tables)
     )
 
 

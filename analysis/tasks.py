@@ -1,11 +1,14 @@
 """Celery: run the analyses and send the reports whose rows say they are due. Safe to run twice, at any time."""
 
 import logging
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 from celery import shared_task
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from analysis.models import AnalysisJob, ReportDelivery, Run
@@ -18,6 +21,7 @@ from analysis.services import (
     plan_due_jobs,
     plan_due_reports,
 )
+from analysis.services.jobs import RENEW_SECONDS, renew_lease
 from analysis.services.runs import compute_result
 from core.errors import DomainError
 
@@ -72,7 +76,8 @@ def run_claimed(job: AnalysisJob) -> Run | None:
     started = time.monotonic()
     watermark = timezone.now() - timedelta(seconds=SETTLE_SECONDS)
     try:
-        result = compute_result(experiment=job.experiment, watermark=watermark)
+        with _lease_renewed(job):
+            result = compute_result(experiment=job.experiment, watermark=watermark)
     except (DatabaseError, DomainError) as error:
         logger.warning("analysis job %s failed: %s", job.public_id, error)
         is_permanent = isinstance(error, DomainError)
@@ -80,6 +85,26 @@ def run_claimed(job: AnalysisJob) -> Run | None:
         return None
     duration_ms = round(1000 * (time.monotonic() - started))
     return complete_job(job=job, result=result, duration_ms=duration_ms, now=timezone.now())
+
+
+@contextmanager
+def _lease_renewed(job: AnalysisJob) -> Iterator[None]:
+    """Renew the lease in the background, so that a long analysis is not taken by a second worker."""
+    finished = threading.Event()
+
+    def renew() -> None:
+        while not finished.wait(RENEW_SECONDS):
+            with suppress(DatabaseError):
+                renew_lease(job=job, now=timezone.now())
+        connection.close()
+
+    thread = threading.Thread(target=renew, name=f"lease of {job.public_id}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        finished.set()
+        thread.join()
 
 
 def send_claimed(delivery: ReportDelivery) -> bool:

@@ -4,7 +4,9 @@ Locally nothing needs to be set: `config.embedded` provides DATABASE_URL and BRO
 With STRATA_ENV=production the process refuses to boot on a missing or default secret.
 """
 
+import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 import environ
@@ -28,8 +30,12 @@ def local_secret(name: str) -> str:
     path = STRATA_HOME / name
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(48), encoding="utf-8")
+        own = path.with_name(f"{name}.{os.getpid()}")
+        own.touch(mode=0o600)
+        own.write_text(secrets.token_urlsafe(48), encoding="utf-8")
+        with suppress(FileExistsError):  # another process was first: its secret is the one
+            path.hardlink_to(own)
+        own.unlink()
     return path.read_text(encoding="utf-8")
 
 

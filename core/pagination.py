@@ -20,7 +20,7 @@ class CursorPages(CursorPagination):
     def decode_cursor(self, request: Request) -> Cursor | None:
         """Read the cursor that was sent; one that we did not make is as unknown as one that cannot be read."""
         cursor = super().decode_cursor(request)
-        if cursor and cursor.position is not None and not cursor.position.isdecimal():
+        if cursor and cursor.position is not None and not str(cursor.position).isdecimal():
             raise NotFound(self.invalid_cursor_message)
         return cursor
 

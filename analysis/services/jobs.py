@@ -21,9 +21,14 @@ from experiments.services import pause_experiment
 RUN_JOB = "analysis.tasks.run_job"
 """The task that runs one job now, by its name: services are below tasks."""
 ANALYSE_EVERY_HOURS = 6
-LEASE_SECONDS = 55
-"""Short, so that the job of a killed worker is taken up within a minute."""
+LEASE_SECONDS = 20
+"""Short, so that the job of a killed worker is taken up within a minute; a living one renews it."""
+RENEW_SECONDS = 7
 MAX_ATTEMPTS = 5
+NEVER_CAME_BACK = (
+    f"The worker stopped {MAX_ATTEMPTS} times while it computed this analysis. Look for the reason in its log "
+    "(often too little memory), then ask for the analysis again."
+)
 
 
 @transaction.atomic
@@ -80,7 +85,13 @@ def plan_due_jobs(*, now: datetime) -> int:
 
 @transaction.atomic
 def claim_job(*, now: datetime, public_id: str | None = None) -> AnalysisJob | None:
-    """Take one due job (or the one named) under a lease; None when there is none to take."""
+    """Take one due job (or the one named) under a lease; None when there is none to take.
+
+    A job that was taken MAX_ATTEMPTS times and never came back is given up: it kills its workers.
+    """
+    AnalysisJob.objects.filter(state=JobState.DUE, attempts__gte=MAX_ATTEMPTS, lease_until__lte=now).update(
+        state=JobState.FAILED, lease_until=None, error=NEVER_CAME_BACK
+    )
     jobs = AnalysisJob.objects.select_for_update(skip_locked=True, of=("self",)).filter(
         Q(lease_until__isnull=True) | Q(lease_until__lte=now), state=JobState.DUE, due_at__lte=now
     )
@@ -94,6 +105,13 @@ def claim_job(*, now: datetime, public_id: str | None = None) -> AnalysisJob | N
     job.save(update_fields=["lease_until", "attempts"])
     job.refresh_from_db(fields=["attempts"])
     return job
+
+
+def renew_lease(*, job: AnalysisJob, now: datetime) -> None:
+    """Say that the worker of a job is still at it."""
+    AnalysisJob.objects.filter(pk=job.pk, state=JobState.DUE).update(
+        lease_until=now + timedelta(seconds=LEASE_SECONDS)
+    )
 
 
 @transaction.atomic

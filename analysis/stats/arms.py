@@ -40,6 +40,8 @@ def contrast_variance(control: ArmEstimate, treatment: ArmEstimate, factor: floa
     The covariance counts only when both arms carry the same one, that is, when they were adjusted together.
     """
     separate = treatment.se2 + factor * factor * control.se2
+    if control.covariance == 0.0:
+        return separate
     together = separate - 2.0 * factor * pair_covariance(control, treatment)
     return together if together > 1e-13 * separate else 0.0
 

@@ -134,8 +134,7 @@ def valid_pair(
         return NotEstimable(f"treatment: {treatment.reason}")
     if contrast_variance(control, treatment) <= 0.0:
         return NotEstimable("the values do not vary in either arm")
-    numbers = (control.mean, treatment.mean, control.se2, treatment.se2)
-    if not all(math.isfinite(number) for number in numbers):
+    if not math.isfinite(abs(control.mean) + abs(treatment.mean) + control.se2 + treatment.se2):
         return NotEstimable("the values are too large to compare")
     return control, treatment
 

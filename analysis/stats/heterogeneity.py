@@ -49,14 +49,17 @@ def detect_interaction(effects: Sequence[float], variances: Sequence[float]) -> 
     Raises ValueError for lengths that differ or a variance that is not positive.  Source: Cochran,
     Biometrics 1954.
     """
-    d, v = _as_arrays(effects, variances)
-    if len(d) < 2:
+    if len(effects) != len(variances) or any(v <= 0.0 for v in variances):
+        raise ValueError("every effect needs one positive variance")
+    if len(effects) < 2:
         return NotEstimable("fewer than 2 segments have an estimate")
-    weights = 1.0 / v
-    mean = float(weights @ d / weights.sum())
-    q = float(weights @ (d - mean) ** 2)
-    df = len(d) - 1
-    return Interaction(q, df, float(special.chdtrc(df, q)), mean, math.sqrt(1.0 / float(weights.sum())))
+    # Plain numbers: called for every segment with two effects, where arrays take most of the time.
+    weights = [1.0 / v for v in variances]
+    total = sum(weights)
+    mean = sum([w * d for w, d in zip(weights, effects, strict=True)]) / total
+    q = sum([w * (d - mean) * (d - mean) for w, d in zip(weights, effects, strict=True)])
+    df = len(effects) - 1
+    return Interaction(float(q), df, float(special.chdtrc(df, q)), float(mean), math.sqrt(1.0 / total))
 
 
 def detect_sign_change(effects: Sequence[float], variances: Sequence[float]) -> SignChange | NotEstimable:

@@ -105,6 +105,11 @@ def _shoot(context: BrowserContext, path: str, folder: Path, look: Look) -> None
     page = context.new_page()
     page.goto(path, wait_until="networkidle")
     name = re.sub(r"[^A-Za-z0-9-]+", "_", path).strip("_") or "front"
+    # A window as tall as the page: Chromium does not paint a sandboxed frame that lies outside of its window.
+    page.set_viewport_size(
+        {"width": look.width, "height": page.evaluate("document.documentElement.scrollHeight")}
+    )
+    page.wait_for_load_state("networkidle")
     page.screenshot(path=folder / f"{name}.{look.name}.png", full_page=True)
     page.close()
 

@@ -142,7 +142,7 @@ def build_tenant(slug: str, organisation: Organisation | None = None, names: Nam
     measured = _measured(project, segment, metric, names)
     run = create_run(experiment=measured, watermark=timezone.now())
     make_key(environment, kind=KeyKind.SDK_SERVER)
-    ApiKey.objects.filter(environment=environment).update(name=names.key)
+    ApiKey.objects.filter(environment=environment).update(name=names.key[:80])
     recipient = add_recipient(experiment=measured, email=f"reader@{slug}.example", actor=SYSTEM)
     return Tenant(
         project=project,

@@ -144,7 +144,7 @@ def test_expected_sizes_lie_between_the_first_look_and_the_end() -> None:
 
 def test_wrong_arguments_are_refused() -> None:
     for fractions in ([], [0.5, 0.5], [0.5, 0.4], [0.0, 1.0], [math.nan], [math.inf]):
-        with pytest.raises(ValueError, match="look|fraction"):
+        with pytest.raises(ValueError, match=r"look|fraction"):
             spend_boundary(fractions, 0.05)
     with pytest.raises(ValueError, match="alpha"):
         spend_boundary([1.0], 1.0)

@@ -115,7 +115,7 @@ def test_wrong_arguments_are_refused() -> None:
         ([1.5], [1.0], [2.0]),
         ([1.0], [1.0], [0.0]),
     ):
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match=r"recency|observed"):
             fit_bg_nbd(*history)
     with pytest.raises(ValueError, match="one value"):
         fit_bg_nbd([1.0], [1.0, 2.0], [3.0])

@@ -23,7 +23,7 @@ run: .venv/installed-runtime ## serve web, worker and beat without the demo (ARG
 	@$(MANAGE) serve --migrate $(ARGS)
 
 test: .venv/installed-dev ## run every test on an own PostgreSQL and broker (ARGS="tests/config -x")
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--numprocesses 2 --dist loadfile)
 
 check: .venv/installed-dev ## style, types, borders, migrations, API document, production settings
 	$(BIN)/ruff check .

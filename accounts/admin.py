@@ -18,7 +18,7 @@ def one_login(request: HttpRequest, extra_context: object = None) -> HttpRespons
     return redirect_to_login(request.GET.get("next") or reverse("admin:index"))
 
 
-admin.site.login = one_login  # type: ignore[method-assign,assignment]
+admin.site.login = one_login  # type: ignore[method-assign]
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):

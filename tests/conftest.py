@@ -45,8 +45,11 @@ def _no_events_left_over(request: pytest.FixtureRequest) -> Iterator[None]:
     commits = (mark and mark.kwargs.get("transaction")) or "transactional_db" in request.fixturenames
     yield
     if commits:
+        # Playwright leaves its event loop in this thread; Django would refuse to talk to the database beside it.
+        os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
         with request.getfixturevalue("django_db_blocker").unblock(), connection.cursor() as cursor:
             cursor.execute("TRUNCATE events_event, events_event_key")
+        os.environ.pop("DJANGO_ALLOW_ASYNC_UNSAFE", None)
 
 
 @pytest.fixture

@@ -1,4 +1,7 @@
-"""The mail viewer: every report of the project as it was sent."""
+"""The mail viewer: every report of the project as it was sent.
+
+A mail carries the unsubscribe link of its recipient, so only those who manage recipients may read one.
+"""
 
 from django.core.paginator import Paginator
 from django.http import HttpResponse
@@ -22,7 +25,7 @@ def mail_list(request: ProjectRequest) -> HttpResponse:
 
 
 @require_GET
-@project_view(Action.SEE)
+@project_view(Action.MANAGE)
 def mail_show(request: ProjectRequest, delivery_id: str) -> HttpResponse:
     """Show one report: its headers, HTML, plain text and state."""
     delivery = find_delivery(request.project, delivery_id)
@@ -31,7 +34,7 @@ def mail_show(request: ProjectRequest, delivery_id: str) -> HttpResponse:
 
 
 @require_GET
-@project_view(Action.SEE)
+@project_view(Action.MANAGE)
 def mail_html(request: ProjectRequest, delivery_id: str) -> HttpResponse:
     """Return the HTML part in its sandbox."""
     parts = _parts(request, delivery_id)
@@ -39,7 +42,7 @@ def mail_html(request: ProjectRequest, delivery_id: str) -> HttpResponse:
 
 
 @require_GET
-@project_view(Action.SEE)
+@project_view(Action.MANAGE)
 def mail_raw(request: ProjectRequest, delivery_id: str) -> HttpResponse:
     """Return the message as it was sent, to open in a mail program."""
     delivery = find_delivery(request.project, delivery_id)

@@ -61,7 +61,9 @@ class FlagDetailView(GenericAPIView[Flag]):
     def patch(self, request: Request, public_id: str) -> Response:
         body = FlagChangesSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        flag = update_flag(flag=self.get_object(), actor=Actor.of(request), **body.validated_data)
+        flag = update_flag(
+            flag=self.get_object(), actor=Actor.of(request), role=request.auth.role, **body.validated_data
+        )
         return Response(FlagSerializer(flag).data)
 
 

@@ -5,13 +5,15 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from accounts.access import Action, allows
 from accounts.audit import Actor, record
 from accounts.models import Project
-from core.errors import DomainError
+from core.errors import DomainError, Forbidden
 from core.strict_json import JsonValue
 from experiments.documents import flag_document
 from experiments.errors import KeyTaken
 from experiments.models import FLAG_KEY, Flag, FlagType
+from experiments.queries import LIVE
 from experiments.services.changes import bump_project
 from experiments.values import check_value
 
@@ -57,10 +59,12 @@ def create_flag(
 
 
 @transaction.atomic
-def update_flag(*, flag: Flag, actor: Actor, **changes: Any) -> Flag:
+def update_flag(*, flag: Flag, actor: Actor, role: str | None = None, **changes: Any) -> Flag:
     """Change name, description, default_value, enabled or auto_exposure; key and type are fixed.
 
     Takes effect at once in every environment. Nothing is written when nothing changes.
+    role: of who asks; None is the system itself. Raises Forbidden when what a live experiment in production
+    serves would change and the role may not start and stop experiments.
     """
     unknown = set(changes) - {"name", "description", "default_value", "enabled", "auto_exposure"}
     if unknown:
@@ -74,10 +78,20 @@ def update_flag(*, flag: Flag, actor: Actor, **changes: Any) -> Flag:
     after = flag_document(flag)
     if after == before:
         return flag
+    served = any(before[field] != after[field] for field in ("enabled", "default_value"))
+    if served and role is not None and not allows(role, Action.RUN) and _is_live_in_production(flag):
+        raise Forbidden(
+            "A live experiment in production runs behind this flag, so what it serves is changed by an admin. "
+            "Ask one, or pause the experiment first."
+        )
     flag.save(update_fields=list(changes))
     bump_project(flag.project)
     record(project=flag.project, actor=actor, action="flag.changed", target=flag, before=before, after=after)
     return flag
+
+
+def _is_live_in_production(flag: Flag) -> bool:
+    return flag.experiments.filter(status__in=LIVE, environment__is_production=True).exists()
 
 
 def require_flag_key(key: str, *, pointer: str) -> None:

@@ -41,7 +41,9 @@ def create_imported_experiment(
     It gets a flag of its own that stays switched off. Give it metrics, breakdowns and a plan as any draft,
     then call `start_imported_experiment`.
     """
-    arms = check_variants([VariantInput(arm, arm, (names or {}).get(arm, "")) for arm in variants], FlagType.STRING)
+    arms = check_variants(
+        [VariantInput(arm, arm, (names or {}).get(arm, "")) for arm in variants], FlagType.STRING
+    )
     key = key or free_key(environment, name)
     flag = create_flag(
         project=environment.project,

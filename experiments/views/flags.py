@@ -56,7 +56,7 @@ def flag_edit(request: ProjectRequest, flag_key: str) -> HttpResponse:
     )
     if request.method == "POST" and form.is_valid():
         try:
-            update_flag(flag=flag, actor=Actor.of(request), **form.cleaned_data)
+            update_flag(flag=flag, actor=Actor.of(request), role=request.membership.role, **form.cleaned_data)
         except DomainError as error:
             add_problems(form, error)
         else:

@@ -325,3 +325,20 @@ def test_the_openapi_document_describes_every_operation_of_this_app():
     assert expected <= named
     answer = paths["/api/v1/experiments/{public_id}/start"]["post"]["responses"]["200"]
     assert answer["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Experiment"}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("role", "status"), [(Role.EXPERIMENTER, 403), (Role.ADMIN, 200)])
+def test_what_a_live_experiment_in_production_serves_is_changed_by_an_admin_only(
+    role: Role, status: int
+) -> None:
+    flag = running_experiment().flag
+    key = make_key(production_of(flag.project), role=role)
+    headers = {"Authorization": f"Bearer {key}"}
+    for change, expected in (({"enabled": False}, status), ({"description": "words"}, 200)):
+        answer = Client().patch(
+            f"/api/v1/flags/{flag.public_id}", change, content_type="application/json", headers=headers
+        )
+        assert answer.status_code == expected, answer.content
+    flag.refresh_from_db()
+    assert flag.enabled is (status == 403)

@@ -26,7 +26,7 @@ KILLS_AFTER = (5, 15, 25, 35)
 UNITS = [f"unit-{n}" for n in range(100)]
 BOSS = "boss@elsewhere.example"
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.faults
 
 
 @pytest.fixture(scope="module")

@@ -231,7 +231,7 @@ def test_odd_bodies_are_refused_and_never_break(own: Tenant, name: str, method: 
     address = reverse(name, args=endpoint.names(own))
     wrong = [{**endpoint.bodies.get(method, dict)(own), field: value}
              for field in endpoint.bodies.get(method, lambda t: {})(own)
-             for value in (None, [], {}, -1, 10**30, "", "x" * 100_000, True, [None], {"a": "b"})
+             for value in (None, {}, -1, 10**30, "x" * 100_000, [None])
     ] if method in endpoint.bodies else []  # fmt: skip
     for body in ODD_BODIES + wrong:
         raw = "null" if body is None else body

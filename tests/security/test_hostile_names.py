@@ -14,8 +14,12 @@ from django.utils import timezone
 
 from accounts.audit import SYSTEM
 from accounts.models import Role
+from analysis.charts import exposures_chart, forest_chart, to_png, to_svg
+from analysis.forest import ForestPanel, ForestRow
+from analysis.models import DeliveryState, ReportDelivery, ReportKind, ReportRecipient
 from analysis.reports.message import build_message
-from analysis.services import add_recipient, order_test_report
+from analysis.services import add_recipient, order_reports, order_test_report
+from analysis.tasks import send_due_reports
 from core.errors import DomainError
 from tests.factories import make_key
 from tests.security.markup import is_formula, read_html, svg_faults
@@ -162,6 +166,43 @@ ADDRESSES = [
     "a@[127.0.0.1]", "\"a\r\nBcc: evil\"@example.com", "\"<x-evil>\"@example.com", "=cmd@example.com",
     "a@ex\u00e4mple.com", "a@example.com\u202e", "\u202ea@example.com", "a" * 400 + "@example.com",
 ]  # fmt: skip
+
+
+def test_a_picture_takes_every_character_that_a_name_may_hold() -> None:
+    odd = [
+        *range(1, 0x21),
+        *range(0x7F, 0xA1),
+        0x200B,
+        0x2028,
+        0x2029,
+        0x202E,
+        0xFDD0,
+        0xFEFF,
+        0xFFFE,
+        0xFFFF,
+    ]
+    name = "".join(map(chr, [*odd, 0x1FFFE, 0xE0041, 0x10FFFF])) + CORPUS["expression"] + "\\"
+    rows = tuple(
+        ForestRow(text, 0.1, -0.1, 0.3, "●", "unclear", text, is_overall)
+        for text, is_overall in ((name, True), (f"{name}b", False))
+    )
+    panels = (ForestPanel(name, rows, -0.2, 0.4),)
+    days = [{"day": "2026-01-01", "variant": text, "units": 3} for text in (name, f"{name}b")]
+    charts = [
+        forest_chart(panels, f"lift of {name} (%)", "light", is_narrow=narrow) for narrow in (True, False)
+    ]
+    for chart in [*charts, exposures_chart(days, [name, f"{name}b"], "light")]:
+        assert not svg_faults(to_svg(chart))
+        assert to_png(chart).startswith(b"\x89PNG")
+
+
+def test_a_report_that_cannot_be_written_fails_alone(plain: Tenant) -> None:
+    poison = ReportRecipient.objects.create(experiment=plain.measured, email="a@example.com\u202e")
+    order_reports(run=plain.run, kind=ReportKind.PROGRESS, now=timezone.now())
+    send_due_reports()
+    states = dict(ReportDelivery.objects.filter(kind=ReportKind.PROGRESS).values_list("recipient", "state"))
+    assert states == {poison.pk: DeliveryState.FAILED, plain.recipient.pk: DeliveryState.SENT}
+    assert mail.outbox[-1].recipients() == [plain.recipient.email]
 
 
 @pytest.mark.parametrize("address", ADDRESSES, ids=ascii)

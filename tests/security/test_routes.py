@@ -81,8 +81,7 @@ def test_an_anonymous_visitor_is_sent_to_the_login(own: Tenant, name: str, metho
 @pytest.mark.parametrize("where", ["sibling", "foreign"])
 def test_an_admin_of_another_project_finds_nothing(world: World, name: str, method: str, where: str) -> None:
     own, stranger = world.own, world.other(where)
-    for role in (Role.ADMIN, Role.PRIVACY_OFFICER):
-        assert visit(stranger.members[role], method, name, own.slug, own).status_code == 404
+    assert visit(stranger.members[Role.ADMIN], method, name, own.slug, own).status_code == 404
 
 
 @pytest.mark.parametrize(("name", "method"), PAGE_METHODS)
@@ -128,7 +127,7 @@ def test_a_removed_member_finds_nothing(own: Tenant, name: str) -> None:
     assert visit(member.user, "GET", name, own.slug, own).status_code == 404
 
 
-ODD_VALUES = ["\x00", "-1", "0", "9" * 40, "٣", "a" * 300, "'\"<script>", "\ud7ff\uffff", "../../etc/passwd"]
+ODD_VALUES = ["\x00", "-1", "9" * 40, "٣", "'\"<script>\ud7ff\uffff"]
 PARAMETERS = {
     "accounts:audit": ("before", "kind", "target", "actor", "verify"),
     "events:overview": ("environment",),

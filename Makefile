@@ -1,6 +1,6 @@
 # Prerequisites: Python >= 3.11 and make. Everything else is installed into .venv or kept in .strata.
 .DEFAULT_GOAL := help
-.PHONY: help install demo run test check openapi lock dev clean reset benchmarks
+.PHONY: help install demo run test faults check openapi lock dev clean reset benchmarks
 .NOTPARALLEL:
 
 BIN := .venv/bin
@@ -23,7 +23,10 @@ run: .venv/installed-runtime ## serve web, worker and beat without the demo (ARG
 	@$(MANAGE) serve --migrate $(ARGS)
 
 test: .venv/installed-dev ## run every test on an own PostgreSQL and broker (ARGS="tests/config -x")
-	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--numprocesses 2 --dist loadfile)
+	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),-m "not faults" --numprocesses 2 --dist loadfile)
+
+faults: .venv/installed-dev ## kill workers, web processes, the database and the broker, and see all recover
+	@$(BIN)/python -m pytest -m faults
 
 check: .venv/installed-dev ## style, types, borders, migrations, API document, production settings
 	$(BIN)/ruff check .

@@ -61,8 +61,12 @@ class ProjectPermission(BasePermission):
         return True
 
 
+def key_of(request: Request) -> ApiKey:
+    """Return the key that the request came with."""
+    assert isinstance(request.auth, ApiKey), "the view lacks ApiKeyAuthentication"
+    return request.auth
+
+
 def project_of(request: Request) -> Project:
     """Return the project that the request's key belongs to."""
-    key = request.auth
-    assert isinstance(key, ApiKey), "the view lacks ApiKeyAuthentication"
-    return key.environment.project
+    return key_of(request).environment.project

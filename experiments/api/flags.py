@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from accounts.access import Action
 from accounts.audit import Actor
-from accounts.authentication import project_of
+from accounts.authentication import key_of, project_of
 from experiments.api.serializers import (
     FlagChangesSerializer,
     FlagSerializer,
@@ -62,7 +62,7 @@ class FlagDetailView(GenericAPIView[Flag]):
         body = FlagChangesSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         flag = update_flag(
-            flag=self.get_object(), actor=Actor.of(request), role=request.auth.role, **body.validated_data
+            flag=self.get_object(), actor=Actor.of(request), role=key_of(request).role, **body.validated_data
         )
         return Response(FlagSerializer(flag).data)
 

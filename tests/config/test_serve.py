@@ -35,7 +35,9 @@ def test_serve_answers_runs_tasks_and_leaves_nothing_behind(process_environment:
             name = f"strata-{taken}@"
             ping = [sys.executable, "-m", "celery", "-A", "config", "inspect", "ping", "--timeout", "5"]
             answers = (
-                subprocess.run(ping, cwd=REPO, env=process_environment, capture_output=True, text=True, check=False)
+                subprocess.run(
+                    ping, cwd=REPO, env=process_environment, capture_output=True, text=True, check=False
+                )
                 for _ in range(PINGS)
             )
             assert any(name in answer.stdout for answer in answers)

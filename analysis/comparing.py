@@ -12,6 +12,7 @@ from analysis.stats.compare import Comparison, compare_arms
 from analysis.stats.estimable import NotEstimable
 from analysis.stats.guardrails import GuardrailResult, check_guardrail
 from analysis.stats.multiplicity import AdjustMethod, adjust_p_values
+from analysis.stats.small_counts import compare_rates
 from analysis.sums import Stratum as StratumKey
 from analysis.sums import SumTable, estimate_arm
 
@@ -34,7 +35,7 @@ class Approach:
 
 
 def choose_approach(inputs: Inputs, *, is_final: bool) -> Approach:
-    """Stratify when phases or targets had different weights; Welch only at a fixed horizon's end."""
+    """Stratify when phases or targets had different weights; always-valid until a fixed horizon's end."""
     return Approach(
         stratified=weights_differ(inputs),
         always_valid=inputs.plan.stopping_rule == "always_valid" or not is_final,
@@ -64,7 +65,7 @@ def compare_metric(inputs: Inputs, metric: MetricFacts, approach: Approach) -> M
     effects = []
     for variant in inputs.variants[1:]:
         pair = arm_pair(table, variant.index, inputs, approach)
-        comparison = compare_pair(pair, variant.index, approach)
+        comparison = compare_pair(metric, pair, variant.index, approach)
         p_value = comparison.p_value if isinstance(comparison, Comparison) else comparison
         outcome = "unclear" if isinstance(comparison, NotEstimable) else comparison.outcome(metric.direction)
         guardrail = _check_guardrail(metric, pair, variant.index, approach)
@@ -104,11 +105,18 @@ def arm_pair(
     return (pair, pair) if isinstance(pair, NotEstimable) else (pair.control, pair.treatment)
 
 
-def compare_pair(pair: Pair, treatment: int, approach: Approach) -> Comparison | NotEstimable:
-    """Compare one pair of arms by the plan's method."""
+def compare_pair(
+    metric: MetricFacts, pair: Pair, treatment: int, approach: Approach
+) -> Comparison | NotEstimable:
+    """Compare one pair of arms by the plan's method; rates with small counts by score or exact test at the end.
+
+    A guardrail keeps Welch's t, by which its state is decided; averages over strata are no counts any more.
+    """
     if approach.always_valid:
         units = approach.pair_units[treatment]
         return compare_arms_always_valid(*pair, planned_units=units, alpha=approach.alpha)
+    if metric.spec.kind == "conversion" and metric.role != "guardrail" and not approach.stratified:
+        return compare_rates(*pair, alpha=approach.alpha)
     return compare_arms(*pair, alpha=approach.alpha)
 
 

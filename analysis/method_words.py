@@ -1,7 +1,12 @@
 """Method and plan in words, as pages and mails print them."""
 
+from collections.abc import Iterator, Sequence
+
 from analysis.comparing import Approach
 from analysis.inputs import Inputs
+from analysis.result import MetricResult, SegmentTable
+from analysis.stats.compare import Comparison
+from analysis.stats.small_counts import ENOUGH_FOR_MEANS
 from analysis.stats.wording import format_count, format_days, format_level
 
 KIND_WORDS = {
@@ -12,11 +17,25 @@ KIND_WORDS = {
 }
 
 
-def describe_method(inputs: Inputs, approach: Approach, *, is_final: bool) -> tuple[str, ...]:
+SMALL_COUNT_WORDS = {
+    "score": "the score test and its intervals (Miettinen-Nurminen)",
+    "exact": "the same intervals and the larger p-value of the score and an exact test (Boschloo, or Fisher)",
+}
+
+
+def describe_method(
+    inputs: Inputs,
+    approach: Approach,
+    metrics: Sequence[MetricResult],
+    tables: Sequence[SegmentTable],
+    *,
+    is_final: bool,
+) -> tuple[str, ...]:
     """Return one sentence for each decision behind the numbers."""
     return (
         _plan_sentence(inputs),
         _stopping_sentence(inputs, approach, is_final=is_final),
+        *_small_count_sentences(metrics, tables),
         _pooling_sentence(approach),
         _families_sentence(inputs),
         _metric_sentence(inputs),
@@ -48,6 +67,21 @@ def _stopping_sentence(inputs: Inputs, approach: Approach, *, is_final: bool) ->
         "Fixed horizon, before its end: the verdict is locked; the intervals shown until then are the wider "
         "always-valid ones, so that nobody is misled by an early look."
     )
+
+
+def _small_count_sentences(
+    metrics: Sequence[MetricResult], tables: Sequence[SegmentTable]
+) -> Iterator[str]:
+    """Say where a rate was not compared by Welch's t; nothing when it was everywhere."""
+    shown = [(m.facts.name, e.comparison) for m in metrics for e in m.effects]
+    shown += [(r.segment.name, r.effect.comparison) for t in tables for r in t.rows if not r.suppressed]
+    for method, words in SMALL_COUNT_WORDS.items():
+        names = dict.fromkeys(n for n, c in shown if isinstance(c, Comparison) and c.method == method)
+        if names:
+            yield (
+                f"Fewer than {ENOUGH_FOR_MEANS} conversions, or units without, in an arm: "
+                f"{', '.join(f'“{name}”' for name in names)} by {words}."
+            )
 
 
 def _pooling_sentence(approach: Approach) -> str:

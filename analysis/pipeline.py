@@ -52,7 +52,7 @@ def analyse(inputs: Inputs) -> Result:
         adequacy=adequacy,
         metrics=metrics,
         segments=tables,
-        method=describe_method(inputs, approach, is_final=is_final),
+        method=describe_method(inputs, approach, metrics, tables, is_final=is_final),
     )
 
 

@@ -93,7 +93,7 @@ def _compare(
     table: SumTable, inputs: Inputs, treatment: int, approach: Approach, size: _Sizes, *, outside: bool
 ) -> Comparison | NotEstimable:
     pair = arm_pair(table, treatment, inputs, approach, breakdown=size.segment.version_id, outside=outside)
-    return compare_pair(pair, treatment, approach)
+    return compare_pair(table.metric, pair, treatment, approach)
 
 
 def _row(

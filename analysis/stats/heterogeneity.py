@@ -49,7 +49,7 @@ def detect_interaction(effects: Sequence[float], variances: Sequence[float]) -> 
     Raises ValueError for lengths that differ or a variance that is not positive.  Source: Cochran,
     Biometrics 1954.
     """
-    if len(effects) != len(variances) or any(v <= 0.0 for v in variances):
+    if len(effects) != len(variances) or min(variances, default=1.0) <= 0.0:
         raise ValueError("every effect needs one positive variance")
     if len(effects) < 2:
         return NotEstimable("fewer than 2 segments have an estimate")

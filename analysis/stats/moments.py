@@ -36,7 +36,7 @@ class Moments:
 
     def __post_init__(self) -> None:
         k = len(self.shift)
-        if k == 0 or len(self.sums) != k or [len(row) for row in self.products] != [k] * k:
+        if k == 0 or len(self.sums) != k or list(map(len, self.products)) != [k] * k:
             raise ValueError("shift, sums and products must describe the same columns, at least one")
         if self.n < 0:
             raise ValueError(f"a count cannot be negative: {self.n}")
@@ -49,7 +49,7 @@ class Moments:
     def __add__(self, other: "Moments") -> "Moments":
         """Merge two disjoint sets of units; the shift of the larger set is kept."""
         left, right = (self, other) if self.n >= other.n else (other, self)
-        return left._combine(right.shifted_to(left.shift), 1)
+        return left._combine(right, 1)
 
     def __sub__(self, other: "Moments") -> "Moments":
         """Remove a subset of units: "all but this segment". Raises ValueError when it is larger."""
@@ -57,26 +57,41 @@ class Moments:
             raise ValueError(f"cannot take {other.n} units out of {self.n}")
         if other.n == self.n:
             return empty_moments(self.shift)
-        return self._combine(other.shifted_to(self.shift), -1)
+        return self._combine(other, -1)
 
     def _combine(self, other: "Moments", sign: int) -> "Moments":
-        # Lists inside, zips instead of indices: these two methods are most of the time of a large experiment.
-        sums = tuple([a + sign * b for a, b in zip(self.sums, other.sums, strict=True)])
+        # Most of the time of a large experiment: one column goes without loops, more with zips, not indices.
+        n = self.n + sign * other.n
+        other_sums, other_products = other._around(self.shift)
+        if len(self.shift) == 1:
+            total = self.sums[0] + sign * other_sums[0]
+            return Moments(n, self.shift, (total,), ((self.products[0][0] + sign * other_products[0][0],),))
+        sums = tuple([a + sign * b for a, b in zip(self.sums, other_sums, strict=True)])
         products = tuple(
             [
                 tuple([a + sign * b for a, b in zip(mine, theirs, strict=True)])
-                for mine, theirs in zip(self.products, other.products, strict=True)
+                for mine, theirs in zip(self.products, other_products, strict=True)
             ]
         )
-        return Moments(self.n + sign * other.n, self.shift, sums, products)
+        return Moments(n, self.shift, sums, products)
 
     def shifted_to(self, shift: Sequence[float]) -> "Moments":
         """Express the same moments around other constants. Raises ValueError for other columns."""
-        if len(shift) != self.columns:
+        around = tuple(shift)
+        return Moments(self.n, around, *self._around(around))
+
+    def _around(self, shift: Vector) -> tuple[Vector, Matrix]:
+        """Sums and products around other constants."""
+        if len(shift) != len(self.shift):
             raise ValueError(f"moments of {self.columns} and {len(shift)} columns do not go together")
-        if tuple(shift) == self.shift:
-            return self
-        n, move = self.n, [old - new for old, new in zip(self.shift, shift, strict=True)]
+        if shift == self.shift:
+            return self.sums, self.products
+        n = self.n
+        if len(shift) == 1:
+            only, moved = self.sums[0], self.shift[0] - shift[0]
+            total = only + n * moved
+            return (total,), ((self.products[0][0] + only * moved + moved * total,),)
+        move = [old - new for old, new in zip(self.shift, shift, strict=True)]
         sums = tuple([s + n * m for s, m in zip(self.sums, move, strict=True)])
         columns = list(zip(self.sums, sums, move, strict=True))
         products = tuple(
@@ -85,7 +100,7 @@ class Moments:
                 for row, (s, _, m) in zip(self.products, columns, strict=True)
             ]
         )
-        return Moments(n, tuple(shift), sums, products)
+        return sums, products
 
     def mean(self, column: int = 0) -> float | NotEstimable:
         """Mean of one column."""
@@ -100,24 +115,28 @@ class Moments:
 
     def variance(self, column: int = 0) -> float | NotEstimable:
         """Sample variance (ddof 1) of one column; exactly 0 when the values do not vary."""
-        return self.covariance(column, column)
+        n = self.n
+        if n < 2:
+            return NotEstimable("a variance needs at least 2 units")
+        total, raw = self.sums[column], self.products[column][column]
+        centred = raw - total * total / n
+        if not math.isfinite(centred):
+            return NotEstimable("the values are too large to square")
+        smallest_step = SMALLEST_STEP * abs(self.shift[column] + total / n)
+        if centred <= LOST_TO_ROUNDING * raw or centred <= n * smallest_step * smallest_step:
+            return 0.0
+        return centred / (n - 1)
 
     def covariance(self, first: int, second: int) -> float | NotEstimable:
         """Sample covariance (ddof 1) of two columns."""
+        if first == second:
+            return self.variance(first)
         if self.n < 2:
             return NotEstimable("a variance needs at least 2 units")
-        raw = self.products[first][second]
-        centred = raw - self.sums[first] * self.sums[second] / self.n
+        centred = self.products[first][second] - self.sums[first] * self.sums[second] / self.n
         if not math.isfinite(centred):
             return NotEstimable("the values are too large to square")
-        if first == second and self._is_rounding(centred, raw, first):
-            return 0.0
         return centred / (self.n - 1)
-
-    def _is_rounding(self, centred: float, raw: float, column: int) -> bool:
-        mean = self.shift[column] + self.sums[column] / self.n
-        smallest_step = SMALLEST_STEP * abs(mean)
-        return centred <= max(LOST_TO_ROUNDING * raw, self.n * smallest_step * smallest_step)
 
     def effective_count(self, column: int = 0) -> float | NotEstimable:
         """How many units carry the total: (sum x)^2 / sum x^2.

@@ -6,6 +6,7 @@ from analysis.comparing import Approach
 from analysis.inputs import Inputs
 from analysis.result import MetricResult, SegmentTable
 from analysis.stats.compare import Comparison
+from analysis.stats.segments import SegmentEffect
 from analysis.stats.small_counts import ENOUGH_FOR_MEANS
 from analysis.stats.wording import format_count, format_days, format_level
 
@@ -69,18 +70,21 @@ def _stopping_sentence(inputs: Inputs, approach: Approach, *, is_final: bool) ->
     )
 
 
-def _small_count_sentences(
-    metrics: Sequence[MetricResult], tables: Sequence[SegmentTable]
-) -> Iterator[str]:
+def _small_count_sentences(metrics: Sequence[MetricResult], tables: Sequence[SegmentTable]) -> Iterator[str]:
     """Say where a rate was not compared by Welch's t; nothing when it was everywhere."""
-    shown = [(m.facts.name, e.comparison) for m in metrics for e in m.effects]
-    shown += [(r.segment.name, r.effect.comparison) for t in tables for r in t.rows if not r.suppressed]
+    shown = [(f"“{m.facts.name}”", e.comparison) for m in metrics for e in m.effects]
+    rows = [row for table in tables for row in table.rows]
+    shown += [
+        (f"segment “{row.segment.name}”", row.effect.comparison)
+        for row in rows
+        if isinstance(row.effect, SegmentEffect)
+    ]
     for method, words in SMALL_COUNT_WORDS.items():
         names = dict.fromkeys(n for n, c in shown if isinstance(c, Comparison) and c.method == method)
         if names:
             yield (
                 f"Fewer than {ENOUGH_FOR_MEANS} conversions, or units without, in an arm: "
-                f"{', '.join(f'“{name}”' for name in names)} by {words}."
+                f"{', '.join(names)} by {words}."
             )
 
 

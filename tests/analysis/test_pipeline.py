@@ -7,14 +7,16 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
+from orjson import loads
 
-from analysis.codec import canonical_json
+from analysis.codec import canonical_json, decode
 from analysis.inputs import PhaseFacts, TargetFacts, VariantFacts
 from analysis.moments import CellSums, MetricSpec
 from analysis.pipeline import analyse
 from analysis.result import Result
-from analysis.stats.compare import Comparison
+from analysis.stats.compare import Comparison, compare_arms
 from analysis.stats.estimable import NotEstimable
+from analysis.stats.small_counts import compare_rates
 from analysis.sums import ArmSums, value_moments
 from tests.analysis.values import (
     CONVERSION,
@@ -65,6 +67,38 @@ def test_an_experiment_that_ended_short_of_its_plan_is_judged_by_what_it_has() -
     result = analyse(inputs)
     assert result.verdict.kind == "inconclusive"
     assert any("short of" in action for action in result.verdict.next_actions)
+
+
+def test_a_rate_with_few_conversions_is_compared_by_the_stated_rule_and_the_page_says_so() -> None:
+    for counts, method in (((30, 48), "score"), ((1, 7), "exact")):
+        result = analyse(make_inputs(_cells(*counts)))
+        comparison = _comparison(result)
+        control, treatment = (arm.estimate for arm in result.primary.arms)
+        assert comparison == compare_rates(control, treatment)
+        assert comparison.method == method
+        named = [sentence for sentence in result.method if "“Conversion” by" in sentence]
+        assert len(named) == 1
+        assert ("an exact test" in named[0]) == (method == "exact")
+        assert decode(Result, loads(canonical_json(result))) == result
+
+
+def test_from_fifty_conversions_and_others_welch_answers_and_no_sentence_is_added() -> None:
+    result = analyse(make_inputs(_cells(50, 3_950)))
+    assert _comparison(result) == compare_arms(*(arm.estimate for arm in result.primary.arms))
+    assert not any("Fewer than 50" in sentence for sentence in result.method)
+
+
+def test_small_counts_of_guardrails_strata_and_early_looks_keep_their_method() -> None:
+    guarded = [*_cells(), rate_cell(ERRORS, 0, 4_000, 20), rate_cell(ERRORS, 1, 4_000, 30)]
+    assert (
+        _comparison(analyse(make_inputs(guarded, metrics=(CONVERSION, ERRORS))), metric=1).method == "welch_t"
+    )
+    phases = tuple(PhaseFacts(p, STARTED, ((0, (1_000 * p, 1_000)),)) for p in (1, 2))
+    cells = [rate_cell(CONVERSION, v, 2_000, 10 + 5 * v, phase=p) for v in (0, 1) for p in (1, 2)]
+    assert _comparison(analyse(make_inputs(cells, phases=phases))).method == "welch_t"
+    early = analyse(make_inputs(_cells(30, 48, n=3_000), watermark=STARTED + timedelta(days=10)))
+    assert _comparison(early).method == "always_valid"
+    assert not any("Fewer than 50" in sentence for sentence in early.method)
 
 
 def test_a_split_that_is_off_makes_everything_invalid_and_says_where() -> None:
@@ -167,6 +201,12 @@ class TestSegments:
         table = self._result([("New", 500, 500), ("Old", 900, 900)], exposures=exposures).segments[0]
         assert isinstance(table.interaction, NotEstimable)
         assert not isinstance(table.rows[0].effect.differs, NotEstimable)
+
+    def test_a_segment_with_few_conversions_is_compared_by_the_stated_rule(self) -> None:
+        result = self._result([("Few", 150, 150), ("Many", 900, 900)])
+        rows = {row.segment.name: row.effect.comparison.method for row in result.segments[0].rows}
+        assert rows == {"Few": "score", "Many": "welch_t"}
+        assert any("in an arm: segment “Few” by the score test" in sentence for sentence in result.method)
 
     def test_a_small_segment_is_hidden_together_with_the_one_that_would_reveal_it(self) -> None:
         result = self._result([("Tiny", 4, 5), ("New", 500, 500), ("Old", 900, 900)])

@@ -10,6 +10,7 @@ from typing import Any
 from django.core.handlers.exception import convert_exception_to_response
 from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpRequest, HttpResponse
+from django.urls import set_urlconf
 
 from core.middleware import RequestIdMiddleware
 
@@ -29,5 +30,8 @@ class HotPathHandler(WSGIHandler):
 
     def _short_table(self, request: HttpRequest) -> HttpResponse:
         request.urlconf = URLCONF
-        response: HttpResponse = self._answer(request)
+        try:
+            response: HttpResponse = self._answer(request)
+        finally:
+            set_urlconf(None)  # Django keeps the table of a request in its thread
         return response

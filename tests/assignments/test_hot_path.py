@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 from django.core.handlers.wsgi import WSGIHandler
-from django.urls import get_resolver
+from django.urls import get_resolver, reverse
 
 from config.hot_path import PREFIXES, URLCONF, HotPathHandler
 from tests.factories import running_experiment
@@ -81,3 +81,9 @@ def _routes(patterns: list[Any], prefix: str = "") -> list[str]:
         route = f"{prefix}{pattern.pattern}"
         routes += _routes(pattern.url_patterns, route) if hasattr(pattern, "url_patterns") else [route]
     return routes
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_thread_finds_the_whole_site_again_after_a_hot_request(server_key: str) -> None:
+    ask(HotPathHandler(), "/ofrep/v1/evaluate/flags", b"{}", server_key)
+    assert reverse("home") == "/"
